@@ -1,0 +1,256 @@
+//! `#[game]`: reads the arguments and the methods, writes the implementation of `Game` and the component's exports.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Error, Expr, ExprLit, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, MetaNameValue, Result,
+    ReturnType, Token, Type, Visibility,
+};
+
+/// The block as it was, and what makes a game of it or says why it is none.
+pub(crate) fn expand(arguments: TokenStream, item: &ItemImpl) -> TokenStream {
+    let game = implementation(arguments, item).unwrap_or_else(Error::into_compile_error);
+    quote! { #item #game }
+}
+
+fn implementation(arguments: TokenStream, item: &ItemImpl) -> Result<TokenStream> {
+    let arguments = Arguments::parse(arguments);
+    let methods = methods(item);
+    let (Arguments { id, title, version, rtp_ppm, max_win_ppm }, methods) = both(arguments, methods)?;
+
+    let game = &item.self_ty;
+    let descriptions = methods.iter().map(Method::description);
+    let arms = methods.iter().map(Method::arm);
+    Ok(quote_spanned! { game.span() =>
+        #[automatically_derived]
+        impl ::croupier_sdk::Game for #game {
+            fn descriptor() -> ::croupier_sdk::Descriptor {
+                ::croupier_sdk::Descriptor {
+                    id: #id,
+                    title: #title,
+                    version: #version,
+                    rtp_ppm: #rtp_ppm,
+                    max_win_ppm: #max_win_ppm,
+                    methods: ::std::vec![#(#descriptions),*],
+                }
+            }
+
+            fn dispatch(
+                &mut self,
+                table: &mut ::croupier_sdk::Table<'_>,
+                call: &::croupier_sdk::Call,
+            ) -> ::std::result::Result<::std::string::String, ::croupier_sdk::Fault> {
+                match call.method.as_str() {
+                    #(#arms)*
+                    other => ::std::panic!("the game has no method `{other}`"),
+                }
+            }
+        }
+
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            type Component = ::croupier_sdk::__private::Component<#game>;
+            ::croupier_sdk::__private::bindings::export!(Component with_types_in ::croupier_sdk::__private::bindings);
+        };
+    })
+}
+
+/// The values of two results, or the errors of both.
+fn both<A, B>(a: Result<A>, b: Result<B>) -> Result<(A, B)> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(mut a), Err(b)) => {
+            a.combine(b);
+            Err(a)
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
+/// What stands in `#[game(...)]`.
+struct Arguments {
+    id: String,
+    title: Expr,
+    version: Expr,
+    rtp_ppm: Expr,
+    max_win_ppm: Expr,
+}
+
+impl Arguments {
+    fn parse(tokens: TokenStream) -> Result<Self> {
+        let list = syn::parse::Parser::parse2(Punctuated::<MetaNameValue, Token![,]>::parse_terminated, tokens)?;
+        let (mut id, mut title, mut version, mut rtp_ppm, mut max_win_ppm) = (None, None, None, None, None);
+        for MetaNameValue { path, value, .. } in list {
+            let argument = match path.to_token_stream().to_string().as_str() {
+                "id" => &mut id,
+                "title" => &mut title,
+                "version" => &mut version,
+                "rtp_ppm" => &mut rtp_ppm,
+                "max_win_ppm" => &mut max_win_ppm,
+                other => {
+                    let message =
+                        format!("unknown argument `{other}`: there are id, title, rtp_ppm, max_win_ppm and version");
+                    return Err(Error::new_spanned(path, message));
+                }
+            };
+            if argument.replace(value).is_some() {
+                let message = format!("`{}` is given twice", path.to_token_stream());
+                return Err(Error::new_spanned(path, message));
+            }
+        }
+        Ok(Self {
+            id: game_id(&required(id, r#"id = "fruit-slots""#)?)?,
+            title: required(title, r#"title = "Fruit Slots""#)?,
+            version: version.unwrap_or_else(|| syn::parse_quote!(::std::env!("CARGO_PKG_VERSION"))),
+            rtp_ppm: required(rtp_ppm, "rtp_ppm = 960_000 (parts per million of the stake)")?,
+            max_win_ppm: required(max_win_ppm, "max_win_ppm = 500_000_000 (parts per million of the stake)")?,
+        })
+    }
+}
+
+fn required(argument: Option<Expr>, example: &str) -> Result<Expr> {
+    argument.ok_or_else(|| Error::new(Span::call_site(), format!("#[game] needs {example}")))
+}
+
+fn game_id(id: &Expr) -> Result<String> {
+    let Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) = id else {
+        return Err(Error::new_spanned(id, "a game's id is a string literal: it is the same in every release"));
+    };
+    let id = literal.value();
+    let well_formed = id.starts_with(|c: char| c.is_ascii_lowercase())
+        && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if well_formed { Ok(id) } else { Err(Error::new_spanned(literal, "a game's id is [a-z][a-z0-9-]*")) }
+}
+
+/// One `pub fn` of the block.
+struct Method {
+    ident: Ident,
+    name: String,
+    summary: String,
+    params: Option<Type>,
+    outcome: Type,
+}
+
+/// The methods of the block, or what is wrong with each of them.
+fn methods(item: &ItemImpl) -> Result<Vec<Method>> {
+    if let Some((_, path, _)) = &item.trait_ {
+        return Err(Error::new_spanned(path, "#[game] goes on the game's own methods: `impl MyGame`, without a trait"));
+    }
+    if !item.generics.params.is_empty() {
+        return Err(Error::new_spanned(&item.generics, "a game has no generic parameters"));
+    }
+    let mut methods = Ok(Vec::new());
+    for item in &item.items {
+        if let ImplItem::Fn(function) = item
+            && matches!(function.vis, Visibility::Public(_))
+        {
+            methods = both(methods, Method::parse(function)).map(|(mut methods, method)| {
+                methods.push(method);
+                methods
+            });
+        }
+    }
+    let methods = methods?;
+    if methods.is_empty() {
+        return Err(Error::new_spanned(&item.self_ty, "a game needs a method: a `pub fn` in this block"));
+    }
+    Ok(methods)
+}
+
+const SHAPE: &str = "a method of a game is `pub fn name(&mut self, table: &mut Table, params: Params) -> Result<T, E>`, params being optional";
+
+impl Method {
+    fn parse(function: &ImplItemFn) -> Result<Self> {
+        let signature = &function.sig;
+        let no_method = |place: &dyn ToTokens, what: &str| {
+            Err(Error::new_spanned(
+                place.to_token_stream(),
+                format!("{what}: {SHAPE}; a function that is none is not `pub`"),
+            ))
+        };
+        if let Some(asyncness) = &signature.asyncness {
+            return no_method(asyncness, "a call of a game has nothing to wait for");
+        }
+        if !signature.generics.params.is_empty() {
+            return no_method(&signature.generics, "clients cannot call a generic function");
+        }
+
+        let mut inputs = signature.inputs.iter();
+        match inputs.next() {
+            Some(FnArg::Receiver(receiver)) if receiver.reference.is_some() => {}
+            Some(other) => return no_method(other, "the first parameter is not `&mut self`"),
+            None => return no_method(&signature.ident, "`&mut self` is missing"),
+        }
+        match inputs.next() {
+            Some(FnArg::Typed(table)) if is_table(&table.ty) => {}
+            Some(other) => return no_method(other, "the second parameter is not `table: &mut Table`"),
+            None => return no_method(&signature.ident, "`table: &mut Table` is missing"),
+        }
+        let params = match inputs.next() {
+            Some(FnArg::Typed(params)) => Some((*params.ty).clone()),
+            _ => None,
+        };
+        if let Some(more) = inputs.next() {
+            return no_method(more, "all params belong into one struct");
+        }
+        let ReturnType::Type(_, outcome) = &signature.output else {
+            return no_method(&signature.ident, "`-> Result<T, E>` is missing");
+        };
+
+        let name = signature.ident.to_string().trim_start_matches("r#").to_owned();
+        if !name.starts_with(|c: char| c.is_ascii_lowercase())
+            || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        {
+            return no_method(&signature.ident, "the name is not [a-z][a-z0-9_]*");
+        }
+        let summary = first_paragraph(&function.attrs);
+        Ok(Self { ident: signature.ident.clone(), name, summary, params, outcome: (**outcome).clone() })
+    }
+
+    /// The entry in the descriptor.
+    fn description(&self) -> TokenStream {
+        let Self { name, summary, outcome, .. } = self;
+        let params = match &self.params {
+            Some(params) => params.to_token_stream(),
+            None => quote!(::croupier_sdk::__private::NoParams),
+        };
+        quote_spanned! { outcome.span() => ::croupier_sdk::__private::method::<#params, #outcome>(#name, #summary) }
+    }
+
+    /// The branch that calls it.
+    fn arm(&self) -> TokenStream {
+        let Self { ident, name, .. } = self;
+        let params = self.params.as_ref().map(|params| {
+            quote_spanned! { params.span() => , ::croupier_sdk::__private::params::<#params>(&call.params)? }
+        });
+        quote! { #name => ::croupier_sdk::__private::body(Self::#ident(self, table #params)), }
+    }
+}
+
+/// Whether the type is `&mut Table`, by whatever path.
+fn is_table(ty: &Type) -> bool {
+    let Type::Reference(reference) = ty else { return false };
+    let Type::Path(path) = &*reference.elem else { return false };
+    reference.mutability.is_some() && path.path.segments.last().is_some_and(|segment| segment.ident == "Table")
+}
+
+/// The first paragraph of the documentation in one line.
+fn first_paragraph(attributes: &[Attribute]) -> String {
+    let mut lines = Vec::new();
+    for attribute in attributes {
+        if let Meta::NameValue(MetaNameValue { path, value, .. }) = &attribute.meta
+            && path.is_ident("doc")
+            && let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value
+        {
+            lines.extend(text.value().lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>());
+            if text.value().is_empty() {
+                lines.push(String::new());
+            }
+        }
+    }
+    let paragraph: Vec<_> =
+        lines.into_iter().skip_while(String::is_empty).take_while(|line| !line.is_empty()).collect();
+    paragraph.join(" ")
+}

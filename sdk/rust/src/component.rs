@@ -1,0 +1,156 @@
+//! The game as a WebAssembly component: its imports as a [`Host`], its exports from a [`Game`]. Nothing else is imported.
+
+use std::marker::PhantomData;
+use std::panic;
+
+use bindings::croupier::game::{log, notify, random, store, track, types, wallet};
+use bindings::exports::croupier::game::game::Guest;
+
+use crate::host::{Host, sealed::Sealed};
+use crate::{Call, Descriptor, Fault, Game, Method, Refusal, Reply};
+
+#[allow(unsafe_code, missing_docs, unreachable_pub, reason = "written by wit-bindgen, which speaks the component ABI")]
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "casino-game",
+        pub_export_macro: true,
+        default_bindings_module: "::croupier_sdk::__private::bindings",
+    });
+}
+
+/// Exports a game.
+pub struct Component<G>(PhantomData<G>);
+
+impl<G: Game> Guest for Component<G> {
+    fn describe() -> types::Descriptor {
+        G::descriptor().into()
+    }
+
+    fn handle(call: types::Call) -> Result<types::Reply, types::Fault> {
+        panic::set_hook(Box::new(report_panic));
+        let reply = G::handle(&mut Imports, &call.into())?;
+        Ok(reply.into())
+    }
+}
+
+/// Sends a panic's place and message to the operator's log, because the trap that follows carries neither.
+fn report_panic(panic: &panic::PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("a panic without a message");
+    let line = match panic.location() {
+        Some(place) => format!("{}:{}: {message}", place.file(), place.line()),
+        None => message.to_owned(),
+    };
+    log::write("panic", &line);
+}
+
+/// The host that runs this component.
+struct Imports;
+
+impl Sealed for Imports {}
+
+impl Host for Imports {
+    fn balance(&self) -> u64 {
+        wallet::balance()
+    }
+
+    fn staked(&self) -> u64 {
+        wallet::staked()
+    }
+
+    fn stake(&mut self, amount: u64) -> Result<u64, Refusal> {
+        Ok(wallet::stake(amount)?)
+    }
+
+    fn pay(&mut self, amount: u64) -> Result<u64, Refusal> {
+        Ok(wallet::pay(amount)?)
+    }
+
+    fn refund(&mut self, amount: u64) -> Result<u64, Refusal> {
+        Ok(wallet::refund(amount)?)
+    }
+
+    fn get_document(&self, key: &str) -> Option<String> {
+        store::get(key)
+    }
+
+    fn put_document(&mut self, key: &str, json: &str) -> Result<(), Refusal> {
+        Ok(store::put(key, json)?)
+    }
+
+    fn delete_document(&mut self, key: &str) {
+        store::delete(key);
+    }
+
+    fn document_keys(&self) -> Vec<String> {
+        store::keys()
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        random::below(bound)
+    }
+
+    fn weighted(&mut self, weights: &[u32]) -> u32 {
+        random::weighted(weights)
+    }
+
+    fn shuffled(&mut self, n: u32) -> Vec<u32> {
+        random::shuffled(n)
+    }
+
+    fn notify(&mut self, channel: &str, template: &str, data: String, delay_ms: u64) -> Result<(), Refusal> {
+        let (channel, template) = (channel.to_owned(), template.to_owned());
+        Ok(notify::send(&notify::Notification { channel, template, data, delay_ms })?)
+    }
+
+    fn track(&mut self, name: &str, props: &str) -> Result<(), Refusal> {
+        Ok(track::event(name, props)?)
+    }
+
+    fn log(&mut self, level: &str, message: &str) {
+        log::write(level, message);
+    }
+}
+
+impl From<types::Refusal> for Refusal {
+    fn from(types::Refusal { code, message }: types::Refusal) -> Self {
+        Self { code, message }
+    }
+}
+
+impl From<Fault> for types::Fault {
+    fn from(Fault { code, message, data }: Fault) -> Self {
+        Self { code, message, data: data.map(|data| data.to_string()) }
+    }
+}
+
+impl From<types::Call> for Call {
+    fn from(call: types::Call) -> Self {
+        let types::Call { player, currency, locale, round, step, now, method, params } = call;
+        Self { player, currency, locale, round, step, now_ms: now, method, params }
+    }
+}
+
+impl From<Reply> for types::Reply {
+    fn from(Reply { body, round_open }: Reply) -> Self {
+        Self { body, round_open }
+    }
+}
+
+impl From<Descriptor> for types::Descriptor {
+    fn from(Descriptor { id, title, version, rtp_ppm, max_win_ppm, methods }: Descriptor) -> Self {
+        let (id, title, version) = (id.to_owned(), title.to_owned(), version.to_owned());
+        Self { id, title, version, rtp_ppm, max_win_ppm, methods: methods.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<Method> for types::Method {
+    fn from(Method { name, summary, params_schema, result_schema }: Method) -> Self {
+        Self {
+            name: name.to_owned(),
+            summary: summary.to_owned(),
+            params_schema: params_schema.to_string(),
+            result_schema: result_schema.to_string(),
+        }
+    }
+}

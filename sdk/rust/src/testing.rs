@@ -1,0 +1,233 @@
+//! Plays a game natively: the same dispatch as in a component, under the host's rules, without Wasm.
+
+mod chance;
+mod host;
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use serde_json::Value;
+
+use self::chance::Chance;
+pub use self::chance::Draw;
+use self::host::TestHost;
+pub use self::host::{Event, LogLine, MAX_AMOUNT, MAX_DOCUMENT_BYTES, MAX_EFFECTS, MAX_TRANSFERS, Notification};
+use crate::game::{STATE, from_stored, step, to_json};
+use crate::{Call, Descriptor, Fault, Game, Table};
+
+/// One player at one game, under the host's rules: a fault undoes the whole call, the first stake opens a round,
+/// a call that does not keep the round open settles it.
+///
+/// ```
+/// # use croupier_sdk::prelude::*;
+/// # #[derive(Default, Serialize, Deserialize)] struct Dice;
+/// # #[game(id = "dice", title = "Dice", rtp_ppm = 1_000_000, max_win_ppm = 6_000_000)]
+/// # impl Dice { pub fn roll(&mut self, table: &mut Table) -> Result<u64, Fault> {
+/// #     table.stake(1)?; let pips = table.below(6) + 1; if pips == 6 { table.pay(6)?; } Ok(pips) } }
+/// use croupier_sdk::testing::TestTable;
+/// use serde_json::json;
+///
+/// let mut table = TestTable::<Dice>::new().with_balance(10).with_script([5u64, 0]);
+/// assert_eq!(table.call("roll", json!({})), Ok(json!(6)));
+/// assert_eq!(table.balance(), 15);
+/// assert_eq!(table.play(|game, table| game.roll(table)), Ok(1));
+/// assert_eq!(table.balance(), 14);
+/// ```
+///
+/// # Panics
+/// Whatever the host would call a malfunction of the game is a panic that says what is wrong: a round kept open that is not,
+/// a draw out of bounds, a state that does not deserialise. So is a script that does not fit what the game draws.
+pub struct TestTable<G> {
+    host: TestHost,
+    call: Call,
+    rounds: u64,
+    descriptor: OnceCell<Descriptor>,
+    game: PhantomData<fn() -> G>,
+}
+
+impl<G: Game> Default for TestTable<G> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Setting up.
+impl<G: Game> TestTable<G> {
+    /// A player who is new to the game, with a balance of 1,000,000 and draws from seed 0.
+    pub fn new() -> Self {
+        let call = Call {
+            player: "player-1".to_owned(),
+            currency: "EUR".to_owned(),
+            locale: "en-GB".to_owned(),
+            round: "round-1".to_owned(),
+            step: 0,
+            now_ms: 1_767_225_600_000,
+            method: String::new(),
+            params: String::new(),
+        };
+        Self { host: TestHost::new(1_000_000), call, rounds: 1, descriptor: OnceCell::new(), game: PhantomData }
+    }
+
+    /// What the player has, in minor units.
+    #[must_use]
+    pub fn with_balance(mut self, balance: u64) -> Self {
+        assert!(balance <= MAX_AMOUNT, "a balance is at most 2^53 - 1");
+        self.host.wallet.balance = balance;
+        self
+    }
+
+    /// Draws as of now from this seed: the same seed, the same draws.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.host.chance = Chance::seeded(seed);
+        self
+    }
+
+    /// Draws as of now what the script says; see [`TestTable::script`].
+    #[must_use]
+    pub fn with_script(mut self, draws: impl IntoIterator<Item = impl Into<Draw>>) -> Self {
+        self.script(draws);
+        self
+    }
+
+    /// Gives the game this state, as if an earlier call had left it.
+    #[must_use]
+    pub fn with_state(mut self, state: &G) -> Self {
+        self.host.documents.insert(STATE.to_owned(), to_json(state, "the game's state"));
+        self
+    }
+
+    /// The currency of the session.
+    #[must_use]
+    pub fn with_currency(mut self, currency: &str) -> Self {
+        currency.clone_into(&mut self.call.currency);
+        self
+    }
+
+    /// The locale of the session.
+    #[must_use]
+    pub fn with_locale(mut self, locale: &str) -> Self {
+        locale.clone_into(&mut self.call.locale);
+        self
+    }
+
+    /// Replaces the draws to come: one [`Draw`] for each draw of the game, in order. A number answers `below`, `index`
+    /// and `weighted`; a list of numbers is how a shuffle begins, the rest follows in ascending order.
+    pub fn script(&mut self, draws: impl IntoIterator<Item = impl Into<Draw>>) {
+        self.host.chance = Chance::Scripted(draws.into_iter().map(Into::into).collect());
+    }
+
+    /// Lets time pass before the next call, in milliseconds.
+    pub fn wait_ms(&mut self, ms: u64) {
+        self.call.now_ms += ms;
+    }
+}
+
+/// Playing.
+impl<G: Game> TestTable<G> {
+    /// Calls a method as a client does.
+    ///
+    /// # Errors
+    /// The fault that the client would receive.
+    ///
+    /// # Panics
+    /// On an unknown method and on a malfunction of the game.
+    pub fn call(&mut self, method: &str, params: Value) -> Result<Value, Fault> {
+        let descriptor = self.descriptor.get_or_init(G::descriptor);
+        assert!(
+            descriptor.methods.iter().any(|known| known.name == method),
+            "`{}` has no method `{method}`",
+            descriptor.id
+        );
+        method.clone_into(&mut self.call.method);
+        self.call.params = params.to_string();
+        let reply = self.step(|host, call| G::handle(host, call).map(|reply| (reply.body, reply.round_open)))?;
+        Ok(serde_json::from_str(&reply).expect("a reply is JSON"))
+    }
+
+    /// Plays with typed params and result: everything as in [`TestTable::call`] but for JSON and dispatch.
+    ///
+    /// # Errors
+    /// The fault that the client would receive.
+    ///
+    /// # Panics
+    /// On a malfunction of the game.
+    pub fn play<T, E: Into<Fault>>(
+        &mut self,
+        play: impl FnOnce(&mut G, &mut Table<'_>) -> Result<T, E>,
+    ) -> Result<T, Fault> {
+        self.step(|host, call| step(host, call, play))
+    }
+
+    /// One call under the host's rules, whole or not at all.
+    fn step<T>(&mut self, play: impl FnOnce(&mut TestHost, &Call) -> Result<(T, bool), Fault>) -> Result<T, Fault> {
+        self.host.begin();
+        match play(&mut self.host, &self.call) {
+            Ok((result, round_open)) => {
+                let had_round = self.host.wallet.round.is_some();
+                self.host.commit(round_open);
+                if round_open {
+                    self.call.step += 1;
+                } else if had_round {
+                    self.rounds += 1;
+                    self.call.step = 0;
+                    self.call.round = format!("round-{}", self.rounds);
+                }
+                Ok(result)
+            }
+            Err(fault) => {
+                self.host.roll_back();
+                Err(fault)
+            }
+        }
+    }
+}
+
+/// Looking.
+impl<G: Game> TestTable<G> {
+    /// What the player has, in minor units.
+    pub fn balance(&self) -> u64 {
+        self.host.wallet.balance
+    }
+
+    /// What the open round has staked, less what it gave back; 0 when no round is open.
+    pub fn staked(&self) -> u64 {
+        self.host.wallet.round.unwrap_or(0)
+    }
+
+    /// Whether a round is open.
+    pub fn round_open(&self) -> bool {
+        self.host.wallet.round.is_some()
+    }
+
+    /// The game's state for this player.
+    pub fn state(&self) -> G {
+        self.host.documents.get(STATE).map_or_else(G::default, |json| from_stored(json))
+    }
+
+    /// Every document as JSON text by its key, the game's state as `state`.
+    pub fn documents(&self) -> &BTreeMap<String, String> {
+        &self.host.documents
+    }
+
+    /// What the last call drew, whether it ended in a fault or not.
+    pub fn draws(&self) -> &[Draw] {
+        &self.host.draws
+    }
+
+    /// What the last call sent; empty after a fault.
+    pub fn notifications(&self) -> &[Notification] {
+        &self.host.notifications
+    }
+
+    /// What the last call tracked; empty after a fault.
+    pub fn events(&self) -> &[Event] {
+        &self.host.events
+    }
+
+    /// What the last call logged, whether it ended in a fault or not.
+    pub fn log(&self) -> &[LogLine] {
+        &self.host.log
+    }
+}
