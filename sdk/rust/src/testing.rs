@@ -1,7 +1,9 @@
 //! Plays a game natively: the same dispatch as in a component, under the host's rules, without Wasm.
 
 mod chance;
+mod contract;
 mod host;
+mod limits;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -11,10 +13,12 @@ use serde_json::Value;
 
 use self::chance::Chance;
 pub use self::chance::Draw;
+use self::contract::Contract;
 use self::host::TestHost;
-pub use self::host::{Event, LogLine, MAX_AMOUNT, MAX_DOCUMENT_BYTES, MAX_EFFECTS, MAX_TRANSFERS, Notification};
+pub use self::host::{Event, LogLine, Notification};
+use self::limits::{AMOUNT_MAX, REPLY_BYTES_MAX};
 use crate::game::{STATE, from_stored, step, to_json};
-use crate::{Call, Descriptor, Fault, Game, Table};
+use crate::{Call, Fault, Game, Table};
 
 /// One player at one game, under the host's rules: a fault undoes the whole call, the first stake opens a round,
 /// a call that does not keep the round open settles it.
@@ -41,8 +45,9 @@ use crate::{Call, Descriptor, Fault, Game, Table};
 pub struct TestTable<G> {
     host: TestHost,
     call: Call,
-    rounds: u64,
-    descriptor: OnceCell<Descriptor>,
+    round: u64,
+    /// Made by the first [`TestTable::call`], so that tables which only [`TestTable::play`] are cheap.
+    contract: OnceCell<Contract>,
     game: PhantomData<fn() -> G>,
 }
 
@@ -66,13 +71,13 @@ impl<G: Game> TestTable<G> {
             method: String::new(),
             params: String::new(),
         };
-        Self { host: TestHost::new(1_000_000), call, rounds: 1, descriptor: OnceCell::new(), game: PhantomData }
+        Self { host: TestHost::new(1_000_000), call, round: 1, contract: OnceCell::new(), game: PhantomData }
     }
 
     /// What the player has, in minor units.
     #[must_use]
     pub fn with_balance(mut self, balance: u64) -> Self {
-        assert!(balance <= MAX_AMOUNT, "a balance is at most 2^53 - 1");
+        assert!(balance <= AMOUNT_MAX, "a balance is at most 2^53 - 1");
         self.host.wallet.balance = balance;
         self
     }
@@ -115,7 +120,7 @@ impl<G: Game> TestTable<G> {
     /// Replaces the draws to come: one [`Draw`] for each draw of the game, in order. A number answers `below`, `index`
     /// and `weighted`; a list of numbers is how a shuffle begins, the rest follows in ascending order.
     pub fn script(&mut self, draws: impl IntoIterator<Item = impl Into<Draw>>) {
-        self.host.chance = Chance::Scripted(draws.into_iter().map(Into::into).collect());
+        self.host.chance = Chance::scripted(draws.into_iter().map(Into::into));
     }
 
     /// Lets time pass before the next call, in milliseconds.
@@ -129,21 +134,21 @@ impl<G: Game> TestTable<G> {
     /// Calls a method as a client does.
     ///
     /// # Errors
-    /// The fault that the client would receive.
+    /// The error that the client would receive: the game's fault, or JSON-RPC's -32602 for params that do not fit the
+    /// method's schema; the host does not even call the game with those.
     ///
     /// # Panics
-    /// On an unknown method and on a malfunction of the game.
+    /// On an unknown method, on a malfunction of the game, and on a result that does not fit the method's schema.
     pub fn call(&mut self, method: &str, params: Value) -> Result<Value, Fault> {
-        let descriptor = self.descriptor.get_or_init(G::descriptor);
-        assert!(
-            descriptor.methods.iter().any(|known| known.name == method),
-            "`{}` has no method `{method}`",
-            descriptor.id
-        );
+        let contract = self.contract.get_or_init(Contract::of::<G>);
+        contract.check_params(method, &params)?;
         method.clone_into(&mut self.call.method);
         self.call.params = params.to_string();
-        let reply = self.step(|host, call| G::handle(host, call).map(|reply| (reply.body, reply.round_open)))?;
-        Ok(serde_json::from_str(&reply).expect("a reply is JSON"))
+        let body = self.step(|host, call| G::handle(host, call).map(|reply| (reply.body, reply.round_open)))?;
+        assert!(body.len() <= REPLY_BYTES_MAX, "a reply of {} bytes; at most {REPLY_BYTES_MAX} are", body.len());
+        let result = serde_json::from_str(&body).expect("the SDK writes JSON");
+        self.contract.get_or_init(Contract::of::<G>).assert_result(method, &result);
+        Ok(result)
     }
 
     /// Plays with typed params and result: everything as in [`TestTable::call`] but for JSON and dispatch.
@@ -160,23 +165,29 @@ impl<G: Game> TestTable<G> {
         self.step(|host, call| step(host, call, play))
     }
 
+    /// Names the round that the next call would open.
+    fn begin_round(&mut self, round: u64) {
+        self.round = round;
+        self.call.round = format!("round-{round}");
+        self.call.step = 0;
+    }
+
     /// One call under the host's rules, whole or not at all.
     fn step<T>(&mut self, play: impl FnOnce(&mut TestHost, &Call) -> Result<(T, bool), Fault>) -> Result<T, Fault> {
         self.host.begin();
         match play(&mut self.host, &self.call) {
             Ok((result, round_open)) => {
-                let had_round = self.host.wallet.round.is_some();
+                let had_round = self.round_open();
                 self.host.commit(round_open);
                 if round_open {
                     self.call.step += 1;
                 } else if had_round {
-                    self.rounds += 1;
-                    self.call.step = 0;
-                    self.call.round = format!("round-{}", self.rounds);
+                    self.begin_round(self.round + 1);
                 }
                 Ok(result)
             }
             Err(fault) => {
+                assert!((1..=999).contains(&fault.code), "a fault's code is 1 to 999: {fault}");
                 self.host.roll_back();
                 Err(fault)
             }
@@ -213,7 +224,7 @@ impl<G: Game> TestTable<G> {
 
     /// What the last call drew, whether it ended in a fault or not.
     pub fn draws(&self) -> &[Draw] {
-        &self.host.draws
+        self.host.chance.draws()
     }
 
     /// What the last call sent; empty after a fault.

@@ -5,18 +5,10 @@ use std::collections::BTreeMap;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::chance::{Chance, Draw};
+use super::chance::Chance;
+use super::limits::{AMOUNT_MAX, DOCUMENTS_BYTES_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, TRANSFERS_MAX};
 use crate::Refusal;
 use crate::host::{Host, sealed::Sealed};
-
-/// No amount or balance passes it: 2^53 - 1, which every JSON client reads exactly.
-pub const MAX_AMOUNT: u64 = (1 << 53) - 1;
-/// All documents of one player in one game, keys included, in bytes.
-pub const MAX_DOCUMENT_BYTES: usize = 16 * 1024;
-/// Stakes, payouts and refunds in one call.
-pub const MAX_TRANSFERS: u32 = 64;
-/// Notifications and events in one call.
-pub const MAX_EFFECTS: usize = 64;
 
 /// A notification that a call sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,11 +54,10 @@ pub(super) struct TestHost {
     pub(super) wallet: Wallet,
     pub(super) documents: BTreeMap<String, String>,
     pub(super) chance: Chance,
-    pub(super) draws: Vec<Draw>,
     pub(super) notifications: Vec<Notification>,
     pub(super) events: Vec<Event>,
     pub(super) log: Vec<LogLine>,
-    transfers: u32,
+    transfers: usize,
     wallet_before: Wallet,
     /// What stood under each key the call wrote or deleted, in order.
     documents_before: Vec<(String, Option<String>)>,
@@ -79,7 +70,6 @@ impl TestHost {
             wallet,
             documents: BTreeMap::new(),
             chance: Chance::seeded(0),
-            draws: Vec::new(),
             notifications: Vec::new(),
             events: Vec::new(),
             log: Vec::new(),
@@ -94,7 +84,7 @@ impl TestHost {
         self.wallet_before = self.wallet;
         self.transfers = 0;
         self.documents_before.clear();
-        self.draws.clear();
+        self.chance.begin();
         self.notifications.clear();
         self.events.clear();
         self.log.clear();
@@ -122,19 +112,37 @@ impl TestHost {
         self.events.clear();
     }
 
-    /// Counts a transfer if the call may have another.
-    fn count_transfer(&mut self) -> Result<(), Refusal> {
-        if self.transfers == MAX_TRANSFERS {
-            return refuse("too-many-transfers", format!("a call has at most {MAX_TRANSFERS} transfers"));
+    /// Whether the call may move this amount, as far as the wallet does not matter.
+    fn admit(&self, amount: u64) -> Result<(), Refusal> {
+        if self.transfers == TRANSFERS_MAX {
+            return refuse("too-many-transfers", format!("a call makes at most {TRANSFERS_MAX} transfers"));
         }
-        self.transfers += 1;
+        if amount == 0 {
+            return refuse("zero-amount", "the amount is zero");
+        }
+        bounded(amount)?;
         Ok(())
+    }
+
+    /// Makes a transfer; answers with the new balance.
+    fn transfer(&mut self, balance: u64, staked: u64) -> Result<u64, Refusal> {
+        self.wallet = Wallet { balance: bounded(balance)?, round: Some(bounded(staked)?) };
+        self.transfers += 1;
+        Ok(balance)
+    }
+
+    /// What the open round has staked.
+    fn round(&self) -> Result<u64, Refusal> {
+        self.wallet.round.map_or_else(|| refuse("no-open-round", "no round is open: stake first"), Ok)
     }
 
     /// The JSON of an effect, if the call may have another.
     fn effect(&self, json: &str) -> Result<Value, Refusal> {
-        if self.notifications.len() + self.events.len() == MAX_EFFECTS {
-            return refuse("too-many-effects", format!("a call has at most {MAX_EFFECTS} effects"));
+        if self.notifications.len() + self.events.len() == EFFECTS_MAX {
+            return refuse("too-many-effects", format!("a call has at most {EFFECTS_MAX} effects"));
+        }
+        if json.len() > EFFECT_BYTES_MAX {
+            return refuse("too-large", format!("an effect of {} bytes; at most {EFFECT_BYTES_MAX} are", json.len()));
         }
         serde_json::from_str(json).or_else(|error| refuse("invalid-json", error.to_string()))
     }
@@ -152,36 +160,26 @@ impl Host for TestHost {
     }
 
     fn stake(&mut self, amount: u64) -> Result<u64, Refusal> {
-        let Wallet { balance, round } = self.wallet;
-        positive(amount)?;
-        let staked = at_most_max(round.unwrap_or(0).checked_add(amount))?;
-        let Some(balance) = balance.checked_sub(amount) else {
-            return refuse("insufficient-funds", format!("the stake is {amount} and the balance {balance}"));
-        };
-        self.count_transfer()?;
-        self.wallet = Wallet { balance, round: Some(staked) };
-        Ok(balance)
+        self.admit(amount)?;
+        match self.balance().checked_sub(amount) {
+            Some(balance) => self.transfer(balance, self.staked() + amount),
+            None => refuse("insufficient-funds", "the balance does not cover the stake"),
+        }
     }
 
     fn pay(&mut self, amount: u64) -> Result<u64, Refusal> {
-        open(self.wallet.round)?;
-        positive(amount)?;
-        let balance = at_most_max(self.wallet.balance.checked_add(amount))?;
-        self.count_transfer()?;
-        self.wallet.balance = balance;
-        Ok(balance)
+        let staked = self.round()?;
+        self.admit(amount)?;
+        self.transfer(self.balance() + amount, staked)
     }
 
     fn refund(&mut self, amount: u64) -> Result<u64, Refusal> {
-        let staked = open(self.wallet.round)?;
-        positive(amount)?;
-        let Some(rest) = staked.checked_sub(amount) else {
-            return refuse("refund-over-stake", format!("the refund is {amount} and the round has staked {staked}"));
-        };
-        let balance = at_most_max(self.wallet.balance.checked_add(amount))?;
-        self.count_transfer()?;
-        self.wallet = Wallet { balance, round: Some(rest) };
-        Ok(balance)
+        let staked = self.round()?;
+        self.admit(amount)?;
+        match staked.checked_sub(amount) {
+            Some(staked) => self.transfer(self.balance() + amount, staked),
+            None => refuse("refund-over-stake", "a round refunds at most what it has staked"),
+        }
     }
 
     fn get_document(&self, key: &str) -> Option<String> {
@@ -197,10 +195,10 @@ impl Host for TestHost {
         }
         let others = self.documents.iter().filter(|(other, _)| *other != key);
         let bytes = others.map(|(key, json)| key.len() + json.len()).sum::<usize>() + key.len() + json.len();
-        if bytes > MAX_DOCUMENT_BYTES {
+        if bytes > DOCUMENTS_BYTES_MAX {
             return refuse(
                 "too-large",
-                format!("the documents would be {bytes} bytes of at most {MAX_DOCUMENT_BYTES}"),
+                format!("the documents would be {bytes} bytes of at most {DOCUMENTS_BYTES_MAX}"),
             );
         }
         let before = self.documents.insert(key.to_owned(), json.to_owned());
@@ -218,21 +216,15 @@ impl Host for TestHost {
     }
 
     fn below(&mut self, bound: u64) -> u64 {
-        let number = self.chance.below(bound);
-        self.draws.push(Draw::Number(number));
-        number
+        self.chance.below(bound)
     }
 
     fn weighted(&mut self, weights: &[u32]) -> u32 {
-        let index = self.chance.weighted(weights);
-        self.draws.push(Draw::Number(index.into()));
-        index
+        self.chance.weighted(weights)
     }
 
     fn shuffled(&mut self, n: u32) -> Vec<u32> {
-        let order = self.chance.shuffled(n);
-        self.draws.push(Draw::Order(order.clone()));
-        order
+        self.chance.shuffled(n)
     }
 
     fn notify(&mut self, channel: &str, template: &str, data: String, delay_ms: u64) -> Result<(), Refusal> {
@@ -257,21 +249,107 @@ fn refuse<T>(code: &str, message: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { code: code.to_owned(), message: message.into() })
 }
 
-fn open(round: Option<u64>) -> Result<u64, Refusal> {
-    round.map_or_else(|| refuse("no-open-round", "no round is open: stake first"), Ok)
-}
-
-fn positive(amount: u64) -> Result<(), Refusal> {
-    if amount > 0 { Ok(()) } else { refuse("zero-amount", "the amount is 0") }
-}
-
-fn at_most_max(amount: Option<u64>) -> Result<u64, Refusal> {
-    match amount {
-        Some(amount) if amount <= MAX_AMOUNT => Ok(amount),
-        _ => refuse("amount-too-large", "an amount or balance would pass 2^53 - 1"),
+fn bounded(amount: u64) -> Result<u64, Refusal> {
+    if amount <= AMOUNT_MAX {
+        Ok(amount)
+    } else {
+        refuse("amount-too-large", format!("amounts and balances are at most {AMOUNT_MAX} minor units"))
     }
 }
 
 fn is_key(key: &str) -> bool {
     (1..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(balance: u64) -> TestHost {
+        TestHost::new(balance)
+    }
+
+    fn code<T>(outcome: Result<T, Refusal>) -> String {
+        outcome.map(|_| "accepted".to_owned()).unwrap_or_else(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn money_moves_through_the_round() {
+        let mut host = host(1_000);
+        assert_eq!(host.stake(300), Ok(700));
+        assert_eq!(host.refund(100), Ok(800));
+        assert_eq!(host.pay(500), Ok(1_300));
+        assert_eq!((host.balance(), host.staked()), (1_300, 200));
+    }
+
+    #[test]
+    fn what_is_refused_moves_nothing() {
+        let mut host = host(100);
+        assert_eq!(code(host.pay(1)), "no-open-round");
+        assert_eq!(code(host.refund(1)), "no-open-round");
+        assert_eq!(code(host.stake(0)), "zero-amount");
+        assert_eq!(code(host.stake(101)), "insufficient-funds");
+        assert_eq!(code(host.stake(AMOUNT_MAX + 1)), "amount-too-large");
+        assert_eq!(host.wallet.round, None);
+        assert_eq!(host.stake(40), Ok(60));
+        assert_eq!(code(host.pay(0)), "zero-amount");
+        assert_eq!(code(host.pay(AMOUNT_MAX)), "amount-too-large");
+        assert_eq!(code(host.pay(u64::MAX)), "amount-too-large");
+        assert_eq!(code(host.refund(41)), "refund-over-stake");
+        assert_eq!((host.balance(), host.staked()), (60, 40));
+    }
+
+    #[test]
+    fn a_call_has_a_bound_of_transfers_and_effects() {
+        let mut host = host(1_000);
+        for _ in 0..TRANSFERS_MAX {
+            assert!(host.stake(1).is_ok());
+        }
+        assert_eq!(code(host.stake(1)), "too-many-transfers");
+        for _ in 0..EFFECTS_MAX {
+            assert_eq!(host.track("spin", "{}"), Ok(()));
+        }
+        assert_eq!(code(host.notify("push", "win", "{}".to_owned(), 0)), "too-many-effects");
+        host.begin();
+        assert!(host.stake(1).is_ok());
+        assert_eq!(code(host.track("spin", "{")), "invalid-json");
+        assert_eq!(code(host.track("spin", &format!("{:5000}", 1))), "too-large");
+    }
+
+    #[test]
+    fn documents_are_bounded_json_under_plain_keys() {
+        let mut host = host(0);
+        assert_eq!(host.put_document("a.B_1-", "{}"), Ok(()));
+        for key in ["", "a b", "ä", &"k".repeat(65)] {
+            assert_eq!(code(host.put_document(key, "{}")), "invalid-key", "{key}");
+        }
+        assert_eq!(code(host.put_document("a", "{")), "invalid-json");
+        let half = format!("{:width$}", 1, width = DOCUMENTS_BYTES_MAX / 2);
+        assert_eq!(host.put_document("half", &half), Ok(()));
+        assert_eq!(host.put_document("half", &half), Ok(()), "what is replaced does not count");
+        assert_eq!(code(host.put_document("rest", &half)), "too-large");
+        assert_eq!(host.document_keys(), ["a.B_1-", "half"]);
+    }
+
+    #[test]
+    fn rolling_back_restores_everything() {
+        let mut host = host(100);
+        host.put_document("kept", "1").unwrap();
+        host.put_document("changed", "1").unwrap();
+        host.stake(10).unwrap();
+        host.begin();
+
+        host.stake(20).unwrap();
+        host.delete_document("kept");
+        host.put_document("changed", "2").unwrap();
+        host.put_document("changed", "3").unwrap();
+        host.put_document("new", "1").unwrap();
+        host.track("spin", "{}").unwrap();
+        host.roll_back();
+
+        assert_eq!((host.balance(), host.staked()), (90, 10));
+        let documents = [("changed", "1"), ("kept", "1")].map(|(key, json)| (key.to_owned(), json.to_owned()));
+        assert_eq!(host.documents, BTreeMap::from(documents));
+        assert_eq!(host.events, []);
+    }
 }
