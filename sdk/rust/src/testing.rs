@@ -9,6 +9,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use self::chance::Chance;
@@ -98,8 +99,14 @@ impl<G: Game> TestTable<G> {
 
     /// Gives the game this state, as if an earlier call had left it.
     #[must_use]
-    pub fn with_state(mut self, state: &G) -> Self {
-        self.host.documents.insert(STATE.to_owned(), to_json(state, "the game's state"));
+    pub fn with_state(self, state: &G) -> Self {
+        self.with_document(STATE, state)
+    }
+
+    /// Puts a document there, as if an earlier call had left it; `state` is the key of the game's state.
+    #[must_use]
+    pub fn with_document<T: Serialize + ?Sized>(mut self, key: &str, value: &T) -> Self {
+        self.host.documents.insert(key.to_owned(), to_json(value, "a document"));
         self
     }
 

@@ -3,7 +3,7 @@
 use croupier_sdk::Descriptor;
 use croupier_sdk::prelude::*;
 use croupier_sdk::testing::TestTable;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Guess a coin until wrong: a round of many calls.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ impl Streak {
     }
 
     pub fn lie(&mut self, _table: &mut Table) -> Result<Liar, Error> {
-        Ok(Liar)
+        Ok(Liar { number: "none" })
     }
 
     fn keep(&mut self, table: &mut Table, pot: u64) -> Result<Pot, Error> {
@@ -110,19 +110,11 @@ impl Streak {
     }
 }
 
-/// Says that it is a number and is none.
-#[derive(JsonSchema)]
-#[schemars(transparent)]
-struct Liar(#[expect(dead_code, reason = "only its schema counts")] u64);
-
-impl Serialize for Liar {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("no number")
-    }
-}
-
-impl Liar {
-    const SAMPLE: Value = Value::Null;
+/// Says that it has a number and has none.
+#[derive(Serialize, JsonSchema)]
+struct Liar {
+    #[schemars(with = "u64")]
+    number: &'static str,
 }
 
 fn table() -> TestTable<Streak> {
@@ -139,4 +131,201 @@ fn the_descriptor_is_the_source() {
     assert_eq!(summaries[1], ("guess", ""));
     assert_eq!(summaries[2], ("take", "Takes the pot."));
     assert_eq!(methods.len(), 7);
+}
+
+#[test]
+fn schemas_come_from_the_rust_types() {
+    let methods = Streak::descriptor().methods;
+    let open = &methods[0].params_schema;
+    assert_eq!(open["type"], "object");
+    assert_eq!(open["additionalProperties"], false);
+    let stake = &open["properties"]["stake"];
+    assert_eq!((&stake["minimum"], &stake["maximum"]), (&json!(1), &json!(500)));
+    assert_eq!(stake["description"], "In minor units.");
+
+    let no_params = &methods[1].params_schema;
+    assert_eq!((&no_params["type"], &no_params["additionalProperties"]), (&json!("object"), &json!(false)));
+
+    let pot = &methods[0].result_schema;
+    assert_eq!(pot["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(pot["required"], json!(["pot"]), "what may be skipped is not required");
+}
+
+#[test]
+fn a_round_goes_over_many_calls() {
+    let mut table = table().with_script([1, 0]);
+    assert_eq!(table.call("open", json!({ "stake": 100 })), Ok(json!({ "pot": 100 })));
+    assert_eq!((table.balance(), table.staked(), table.round_open()), (900, 100, true));
+    assert_eq!(table.events()[0].props, json!({ "step": 0 }));
+
+    assert_eq!(table.call("guess", json!({})), Ok(json!({ "pot": 200 })));
+    assert_eq!(table.documents()["state"], r#"{"bet":{"pot":200}}"#);
+    assert_eq!(table.events(), []);
+
+    assert_eq!(table.call("guess", json!({})), Ok(json!({ "pot": 0, "note": "lost" })));
+    assert_eq!((table.balance(), table.staked(), table.round_open()), (900, 0, false));
+    assert_eq!(table.log()[0].message, "lost 200");
+    assert_eq!(table.state(), Streak { bet: None });
+}
+
+#[test]
+fn typed_calls_are_calls() {
+    let mut table = table().with_seed(7);
+    let rounds = |table: &mut TestTable<Streak>| {
+        table.play(|_, table| Ok::<_, Fault>((table.round().to_owned(), table.round_step()))).unwrap()
+    };
+    assert_eq!(table.play(|game, table| game.open(table, OpenParams { stake: 500 })).unwrap().pot, 500);
+    table.wait_ms(5);
+    assert_eq!(table.play(|game, table| game.take(table)), Ok(1_000), "the new balance");
+    assert_eq!((table.balance(), table.round_open()), (1_000, false));
+    assert_eq!(table.notifications()[0].delay_ms, 1_000);
+    assert_eq!(rounds(&mut table), ("round-2".to_owned(), 0));
+}
+
+#[test]
+fn a_fault_changes_nothing() {
+    let mut table = table().with_script([42]).with_state(&Streak { bet: Some(Bet { pot: 7 }) });
+    let before = table.documents().clone();
+
+    let fault = table.call("open", json!({ "stake": 100 })).unwrap_err();
+    assert_eq!(
+        fault,
+        Fault::new(2, "a bet of 7 is open: the limit is one").with_data(json!({ "pot": 7, "limit": "one" }))
+    );
+    assert_eq!((table.balance(), table.round_open()), (1_000, false));
+
+    assert_eq!(table.call("shut", json!({})), Err(Fault::new(10, "the table is closed")));
+    assert_eq!(table.documents(), &before);
+    assert_eq!((table.draws().len(), table.log().len()), (1, 1), "what was drawn and logged can be looked at");
+}
+
+#[test]
+fn errors_become_faults() {
+    let faults = [
+        (Fault::from(Error::NoBet), Fault::new(1, "no bet is open: call open first")),
+        (TableError::Closed.into(), Fault::new(10, "the table is closed")),
+        (Error::from(TableError::Closed).into(), Fault::new(10, "the table is closed")),
+    ];
+    for (fault, expected) in faults {
+        assert_eq!(fault, expected);
+    }
+    assert_eq!(Error::Table(TableError::Closed).to_string(), "the table is closed");
+}
+
+#[test]
+fn a_refusal_that_is_passed_on_is_a_fault_of_the_sdk() {
+    let refused = table().with_balance(99).call("open", json!({ "stake": 100 })).unwrap_err();
+    assert_eq!((refused.code, refused.data), (Fault::REFUSED, Some(json!({ "refusal": "insufficient-funds" }))));
+}
+
+#[test]
+fn params_that_do_not_fit_the_schema_never_reach_the_game() {
+    let cases = [json!({ "stake": 0 }), json!({ "stake": 501 }), json!({ "stake": "1" }), json!({}), json!([1])];
+    for params in cases {
+        assert_eq!(table().call("open", params.clone()).unwrap_err().code, -32602, "{params}");
+    }
+    assert_eq!(table().call("take", json!({ "more": 1 })).unwrap_err().code, -32602);
+}
+
+#[test]
+fn params_that_fit_the_schema_and_not_the_type_are_a_fault() {
+    let call = |method: &str, params: &str| croupier_sdk::Call {
+        player: "p".to_owned(),
+        currency: "EUR".to_owned(),
+        locale: "en".to_owned(),
+        round: "r".to_owned(),
+        step: 0,
+        now_ms: 0,
+        method: method.to_owned(),
+        params: params.to_owned(),
+    };
+    let fault = table().play(|game, table| game.dispatch(table, &call("open", r#"{"stake":-1}"#))).unwrap_err();
+    assert_eq!(fault.code, Fault::INVALID_PARAMS);
+}
+
+#[test]
+fn a_state_is_written_only_when_it_changed() {
+    let mut table = table();
+    assert_eq!(table.call("bet", json!({})), Ok(json!(null)));
+    assert!(table.documents().is_empty(), "a new player's default state is not kept");
+
+    let mut table = table.with_state(&Streak { bet: Some(Bet { pot: 7 }) });
+    assert_eq!(table.call("bet", json!({})), Ok(json!(7)));
+    assert_eq!(table.documents()["state"], r#"{"bet":{"pot":7}}"#);
+}
+
+#[test]
+fn a_state_that_outgrows_its_bound_is_refused() {
+    #[derive(Default, Serialize, Deserialize)]
+    struct Diary(String);
+    let mut table = TestTable::<Diary>::new();
+    let fault = table
+        .play(|diary, _| {
+            diary.0 = "x".repeat(20_000);
+            Ok::<_, Fault>(())
+        })
+        .unwrap_err();
+    assert_eq!(fault.data, Some(json!({ "refusal": "too-large" })));
+    assert!(table.state().0.is_empty());
+
+    #[game(id = "diary", title = "Diary", rtp_ppm = 0, max_win_ppm = 0)]
+    impl Diary {
+        pub fn read(&mut self, _table: &mut Table) -> Result<String, Fault> {
+            Ok(self.0.clone())
+        }
+    }
+    assert_eq!(Diary::descriptor().version, env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+#[should_panic(expected = "the stored state is not one of this release")]
+fn a_state_that_cannot_be_read_is_a_malfunction() {
+    #[derive(Default, Serialize, Deserialize)]
+    struct Older {
+        wager: u64,
+    }
+    #[game(id = "older", title = "Older", rtp_ppm = 0, max_win_ppm = 0)]
+    impl Older {
+        pub fn wager(&mut self, _table: &mut Table) -> Result<u64, Fault> {
+            Ok(self.wager)
+        }
+    }
+    let mut table = TestTable::<Older>::new().with_document("state", &json!({ "stake": 1 }));
+    let _unreached = table.call("wager", json!({}));
+}
+
+#[test]
+#[should_panic(expected = "the game kept a round open, but none is: stake first")]
+fn keeping_a_round_open_without_one_is_a_malfunction() {
+    let _unreached = table().call("hold", json!({}));
+}
+
+#[test]
+#[should_panic(expected = "the result of `lie` does not fit its schema")]
+fn a_result_that_does_not_fit_its_schema_is_a_malfunction() {
+    let _unreached = table().call("lie", json!({}));
+}
+
+#[test]
+#[should_panic(expected = "`streak` has no method `tkae`, only [\"bet\"")]
+fn an_unknown_method_is_a_mistake_of_the_test() {
+    let _unreached = table().call("tkae", json!({}));
+}
+
+#[test]
+#[should_panic(expected = "the document `state` holds the game's state")]
+fn the_states_document_is_not_the_games_to_write() {
+    let _unreached = table().play(|_, table| table.put_document("state", &1));
+}
+
+#[test]
+fn other_documents_are() {
+    let mut table = table().with_document("shoe", &[1, 2]);
+    let documents = table.play(|_, table| {
+        table.put_document("seat", &3)?;
+        let shoe: Option<Vec<u32>> = table.document("shoe");
+        table.delete_document("shoe");
+        Ok::<_, Refusal>((shoe, table.document::<u32>("shoe"), table.document_keys()))
+    });
+    assert_eq!(documents, Ok((Some(vec![1, 2]), None, vec!["seat".to_owned()])));
 }

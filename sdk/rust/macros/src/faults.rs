@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Data, DeriveInput, Error, Fields, Ident, LitInt, LitStr, Result, Token, Type, Variant};
+use syn::{Attribute, Data, DataEnum, DeriveInput, Error, Fields, Ident, LitInt, LitStr, Result, Token, Type, Variant};
 
 /// The codes that are the games' own; 900 to 999 are the SDK's.
 const CODES: std::ops::RangeInclusive<i32> = 1..=899;
@@ -14,18 +14,7 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<TokenStream> {
     let Data::Enum(data) = &item.data else {
         return Err(Error::new_spanned(&item.ident, "Faults are the variants of an enum"));
     };
-    let mut faults = Vec::new();
-    let mut taken = BTreeMap::new();
-    for variant in &data.variants {
-        let kind = Kind::parse(variant)?;
-        if let Kind::Coded { code, at, .. } = &kind
-            && let Some(other) = taken.insert(*code, &variant.ident)
-        {
-            return Err(Error::new(at.span(), format!("code {code} is already that of `{other}`")));
-        }
-        faults.push(Fault { variant: &variant.ident, kind });
-    }
-
+    let faults = faults(data)?;
     let (name, (generics, arguments, bounds)) = (&item.ident, item.generics.split_for_impl());
     let displays = faults.iter().map(Fault::display);
     let conversions = faults.iter().map(|fault| fault.conversion(name));
@@ -62,6 +51,21 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<TokenStream> {
 
         #(#sources)*
     })
+}
+
+/// The variants, or what is wrong with the first one that is.
+fn faults(data: &DataEnum) -> Result<Vec<Fault<'_>>> {
+    let mut taken = BTreeMap::new();
+    let fault = |variant| {
+        let kind = Kind::parse(variant)?;
+        if let Kind::Coded { code, at, .. } = &kind
+            && let Some(other) = taken.insert(*code, &variant.ident)
+        {
+            return Err(Error::new(at.span(), format!("code {code} is already that of `{other}`")));
+        }
+        Ok(Fault { variant: &variant.ident, kind })
+    };
+    data.variants.iter().map(fault).collect()
 }
 
 /// One variant of the enum.
@@ -169,5 +173,31 @@ impl Fault<'_> {
             }
             Kind::Transparent { .. } => quote! { #name::#variant(content) => ::std::convert::Into::into(content), },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(item: &str, expected: &str) {
+        let error = expand(&syn::parse_str(item).unwrap()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{item}: {error}");
+    }
+
+    #[test]
+    fn wrong_errors_are_named() {
+        check("struct E;", "the variants of an enum");
+        check("enum E { A }", "this variant needs #[fault(code, \"message\")]");
+        check(r#"enum E { #[fault(1, "a")] #[fault(2, "a")] A }"#, "a variant has one #[fault]");
+        check(r#"enum E { #[fault(0, "a")] A }"#, "a game's codes are 1 to 899");
+        check(r#"enum E { #[fault(900, "a")] A }"#, "a game's codes are 1 to 899");
+        check(r#"enum E { #[fault(1, "a")] A, #[fault(1, "b")] B }"#, "code 1 is already that of `A`");
+        check(r#"enum E { #[fault(1, "a")] A(u64) }"#, "name these fields");
+        check("enum E { #[fault(refused)] A(Refusal) }", "`transparent`");
+        check("enum E { #[fault(transparent)] A }", "one unnamed field");
+        check("enum E { #[fault(transparent)] A { refusal: Refusal } }", "one unnamed field");
+        check(r#"enum E { #[fault("a")] A }"#, "expected");
+        check("enum E { #[fault(1)] A }", "expected");
     }
 }

@@ -12,7 +12,11 @@ use syn::{
 /// The block as it was, and what makes a game of it or says why it is none.
 pub(crate) fn expand(arguments: TokenStream, item: &ItemImpl) -> TokenStream {
     let game = implementation(arguments, item).unwrap_or_else(Error::into_compile_error);
-    quote! { #item #game }
+    quote! {
+        #[allow(unreachable_pub, reason = "`pub` says what clients can call")]
+        #item
+        #game
+    }
 }
 
 fn implementation(arguments: TokenStream, item: &ItemImpl) -> Result<TokenStream> {
@@ -143,16 +147,17 @@ fn methods(item: &ItemImpl) -> Result<Vec<Method>> {
     }
     let mut methods = Ok(Vec::new());
     for item in &item.items {
-        if let ImplItem::Fn(function) = item
-            && matches!(function.vis, Visibility::Public(_))
-        {
-            methods = both(methods, Method::parse(function)).map(|(mut methods, method)| {
-                methods.push(method);
-                methods
-            });
+        match item {
+            ImplItem::Fn(function) if matches!(function.vis, Visibility::Public(_)) => {
+                methods = both(methods, Method::parse(function)).map(|(mut methods, method)| {
+                    methods.push(method);
+                    methods
+                });
+            }
+            _ => {}
         }
     }
-    let methods = methods?;
+    let methods: Vec<Method> = methods?;
     if methods.is_empty() {
         return Err(Error::new_spanned(&item.self_ty, "a game needs a method: a `pub fn` in this block"));
     }
@@ -238,19 +243,117 @@ fn is_table(ty: &Type) -> bool {
 
 /// The first paragraph of the documentation in one line.
 fn first_paragraph(attributes: &[Attribute]) -> String {
-    let mut lines = Vec::new();
-    for attribute in attributes {
-        if let Meta::NameValue(MetaNameValue { path, value, .. }) = &attribute.meta
-            && path.is_ident("doc")
-            && let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value
-        {
-            lines.extend(text.value().lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>());
-            if text.value().is_empty() {
-                lines.push(String::new());
-            }
+    let documentation: Vec<_> = attributes.iter().filter_map(documentation).collect();
+    let documentation = documentation.join("\n");
+    let lines = documentation.lines().map(str::trim);
+    let paragraph: Vec<_> = lines.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty()).collect();
+    paragraph.join(" ")
+}
+
+/// The text of a doc comment.
+fn documentation(attribute: &Attribute) -> Option<String> {
+    let Meta::NameValue(MetaNameValue { path, value, .. }) = &attribute.meta else { return None };
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if path.is_ident("doc") => Some(text.value()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    const ARGUMENTS: &str = r#"id = "dice", title = "Dice", rtp_ppm = 1, max_win_ppm = 1"#;
+
+    /// The errors of `#[game(arguments)] item`, in order.
+    fn errors(arguments: &str, item: &str) -> Vec<String> {
+        let item = syn::parse_str(item).unwrap();
+        match implementation(arguments.parse().unwrap(), &item) {
+            Ok(_) => Vec::new(),
+            Err(error) => error.into_iter().map(|error| error.to_string()).collect(),
         }
     }
-    let paragraph: Vec<_> =
-        lines.into_iter().skip_while(String::is_empty).take_while(|line| !line.is_empty()).collect();
-    paragraph.join(" ")
+
+    fn check_arguments(arguments: &str, expected: &str) {
+        let errors =
+            errors(arguments, "impl Dice { pub fn roll(&mut self, table: &mut Table) -> Result<u64, Fault> {} }");
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].contains(expected), "{errors:?}");
+    }
+
+    fn check_method(method: &str, expected: &str) {
+        let errors = errors(ARGUMENTS, &format!("impl Dice {{ {method} }}"));
+        assert_eq!(errors.len(), 1, "{method}: {errors:?}");
+        assert!(errors[0].contains(expected), "{method}: {errors:?}");
+    }
+
+    #[test]
+    fn wrong_arguments_are_named() {
+        check_arguments(r#"title = "Dice", rtp_ppm = 1, max_win_ppm = 1"#, "#[game] needs id");
+        check_arguments(r#"id = "dice", rtp_ppm = 1, max_win_ppm = 1"#, "#[game] needs title");
+        check_arguments(r#"id = "dice", title = "Dice", max_win_ppm = 1"#, "#[game] needs rtp_ppm");
+        check_arguments(r#"id = "dice", title = "Dice", rtp_ppm = 1"#, "#[game] needs max_win_ppm");
+        check_arguments(&format!("{ARGUMENTS}, rtp = 1"), "unknown argument `rtp`");
+        check_arguments(&format!(r#"{ARGUMENTS}, id = "dice""#), "`id` is given twice");
+        check_arguments(&ARGUMENTS.replace("\"dice\"", "ID"), "a string literal");
+        for id in ["", "Dice", "1dice", "di ce", "di_ce"] {
+            check_arguments(&ARGUMENTS.replace("\"dice\"", &format!("{id:?}")), "[a-z][a-z0-9-]*");
+        }
+    }
+
+    #[test]
+    fn wrong_methods_are_named() {
+        check_method("fn roll(&mut self) {}", "a game needs a method");
+        check_method("pub fn new() -> Self {}", "`&mut self` is missing");
+        check_method("pub fn roll(self, table: &mut Table) -> R {}", "the first parameter is not `&mut self`");
+        check_method("pub fn roll(&mut self) -> R {}", "`table: &mut Table` is missing");
+        check_method("pub fn roll(&mut self, params: P) -> R {}", "the second parameter is not `table: &mut Table`");
+        check_method(
+            "pub fn roll(&mut self, table: &Table) -> R {}",
+            "the second parameter is not `table: &mut Table`",
+        );
+        check_method(
+            "pub fn roll(&mut self, table: &mut Table, a: A, b: B) -> R {}",
+            "all params belong into one struct",
+        );
+        check_method("pub fn roll(&mut self, table: &mut Table) {}", "`-> Result<T, E>` is missing");
+        check_method("pub fn roll<T>(&mut self, table: &mut Table) -> R {}", "generic");
+        check_method("pub async fn roll(&mut self, table: &mut Table) -> R {}", "nothing to wait for");
+        check_method("pub fn rollTwice(&mut self, table: &mut Table) -> R {}", "[a-z][a-z0-9_]*");
+    }
+
+    #[test]
+    fn wrong_blocks_are_named() {
+        let method = "pub fn roll(&mut self, table: &mut Table) -> R {}";
+        assert!(errors(ARGUMENTS, &format!("impl Game for Dice {{ {method} }}"))[0].contains("without a trait"));
+        assert!(errors(ARGUMENTS, &format!("impl<T> Dice<T> {{ {method} }}"))[0].contains("no generic parameters"));
+    }
+
+    #[test]
+    fn every_error_is_reported_at_once() {
+        let item = "impl Dice { pub fn a(&mut self) -> R {} pub fn b(&mut self) -> R {} }";
+        assert_eq!(errors("", item).len(), 3);
+    }
+
+    #[test]
+    fn a_summary_is_the_first_paragraph() {
+        let function: ImplItemFn = parse_quote! {
+            ///
+            /// Rolls the
+            ///   dice.
+            #[inline]
+            ///
+            /// More.
+            pub fn roll(&mut self, table: &mut Table) -> R {}
+        };
+        assert_eq!(first_paragraph(&function.attrs), "Rolls the dice.");
+    }
+
+    #[test]
+    fn a_method_may_be_named_like_a_keyword() {
+        let function = parse_quote! { pub fn r#match(&mut self, table: &mut Table) -> R {} };
+        assert_eq!(Method::parse(&function).unwrap().name, "match");
+    }
 }
