@@ -142,7 +142,7 @@ impl<'a> Members<'a> {
             // Of two ids neither is the one.
             let id = self.id.filter(|id| name != "id" && is_id(id)).unwrap_or(RawValue::NULL);
             let pointer = super::params::pointer([&**name]);
-            let error = Error::invalid_request(format!("the request has two members `{name}`"));
+            let error = Error::invalid_request("the request has two members of the same name");
             return refuse(id, error.because("duplicate_member").with("pointer", pointer));
         }
         if !self.id.is_none_or(is_id) {

@@ -75,6 +75,11 @@ impl Error {
         Self { code, message: message.into(), data: Data::Game(data) }
     }
 
+    /// An error that was answered before and is answered again, word for word.
+    pub fn recorded(code: i32, message: String, data: Option<RawJson>) -> Self {
+        Self { code, message: message.into(), data: Data::Game(data) }
+    }
+
     fn new(code: i32, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into(), data: Data::Reason { reason, members: Map::new() } }
     }
@@ -108,6 +113,19 @@ impl Error {
         &self.message
     }
 
+    /// The error's `data`.
+    pub fn data(&self) -> Option<RawJson> {
+        match &self.data {
+            Data::Reason { reason, members } => {
+                let mut data = members.clone();
+                data.insert("reason".to_owned(), (*reason).into());
+                // A map of JSON values always has its JSON.
+                serde_json::value::to_raw_value(&data).ok().map(RawJson::from)
+            }
+            Data::Game(data) => data.clone(),
+        }
+    }
+
     /// The stable `data.reason`; a game's fault has none.
     pub fn reason(&self) -> Option<&'static str> {
         match self.data {
@@ -127,14 +145,8 @@ impl Error {
         let code = self.code.to_string();
         let message = Value::from(&*self.message).to_string();
         out.extend([r#"{"jsonrpc":"2.0","id":"#, id.get(), r#","error":{"code":"#, &code, r#","message":"#, &message]);
-        match &self.data {
-            Data::Reason { reason, members } => {
-                let mut data = members.clone();
-                data.insert("reason".to_owned(), (*reason).into());
-                out.extend([r#","data":"#, &Value::from(data).to_string()]);
-            }
-            Data::Game(Some(data)) => out.extend([r#","data":"#, data.get()]),
-            Data::Game(None) => {}
+        if let Some(data) = self.data() {
+            out.extend([r#","data":"#, data.get()]);
         }
         out.push_str("}}");
     }

@@ -9,7 +9,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use futures_util::future::join_all;
 use serde_json::value::RawValue;
@@ -20,15 +20,15 @@ pub use schema::{ParamsSchema, Schema, SchemaError};
 
 use envelope::{Body, Entry};
 
-/// JSON text, known to be well-formed.
-pub type RawJson = Box<RawValue>;
+/// JSON text, known to be well-formed, and cheap to keep beside the answer.
+pub type RawJson = Arc<RawValue>;
 
 /// Bounds on what a client may send. Beyond them it gets one error, and nothing is called.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Entries of one batch. 100 by default.
     pub batch_entries_max: usize,
-    /// Nesting of one call's params, themselves included. 32 by default; above 127 it means 127.
+    /// Nesting of one call's params, themselves included. 32 by default; above 126 it means 126.
     pub depth_max: usize,
     /// Bytes of one body. 1 MiB by default.
     pub body_bytes_max: usize,

@@ -1,6 +1,9 @@
 //! The OpenRPC document that tells clients which methods there are (`rpc.discover`).
 //! It must never describe more than the methods it is given: what a caller may see is decided elsewhere.
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::{Map, Value, json};
 
 use super::schema::{Holds, Schema};

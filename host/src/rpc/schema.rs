@@ -1,6 +1,9 @@
 //! JSON Schemas of params and results, and the check of a call's params against them.
 //! A schema comes from a game and is not trusted: it must never make the host fetch, recurse or search without bound.
 
+#[cfg(test)]
+mod tests;
+
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value, json};

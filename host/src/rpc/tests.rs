@@ -1,1 +1,0 @@
-//! The protocol as its clients see it.
