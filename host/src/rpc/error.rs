@@ -34,7 +34,7 @@ pub struct Error {
 #[derive(Debug, Clone)]
 enum Data {
     Reason { reason: &'static str, members: Map<String, Value> },
-    Game(Option<RawJson>),
+    AsGiven(Option<RawJson>),
 }
 
 impl Error {
@@ -72,19 +72,19 @@ impl Error {
     /// A game's own fault: `code` is positive, `data` is whatever the game says.
     pub fn game(code: i32, message: impl Into<Cow<'static, str>>, data: Option<RawJson>) -> Self {
         debug_assert!(code > 0, "{code} is not a game fault's code");
-        Self { code, message: message.into(), data: Data::Game(data) }
+        Self { code, message: message.into(), data: Data::AsGiven(data) }
     }
 
     /// An error that was answered before and is answered again, word for word.
     pub fn recorded(code: i32, message: String, data: Option<RawJson>) -> Self {
-        Self { code, message: message.into(), data: Data::Game(data) }
+        Self { code, message: message.into(), data: Data::AsGiven(data) }
     }
 
     fn new(code: i32, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into(), data: Data::Reason { reason, members: Map::new() } }
     }
 
-    /// Replaces `data.reason` by a more specific one. A game's fault has none and stays as it is.
+    /// Replaces `data.reason` by a more specific one. The data of a game's fault or a recorded error stay as they are.
     #[must_use]
     pub fn because(mut self, specific: &'static str) -> Self {
         if let Data::Reason { reason, .. } = &mut self.data {
@@ -93,7 +93,7 @@ impl Error {
         self
     }
 
-    /// Adds a member to `data`. A game's fault keeps the game's data as it is.
+    /// Adds a member to `data`. The data of a game's fault or a recorded error stay as they are.
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
         debug_assert_ne!(member, "reason", "the reason is set by `because`");
@@ -113,7 +113,7 @@ impl Error {
         &self.message
     }
 
-    /// The error's `data`.
+    /// The error's `data`, as the client gets it.
     pub fn data(&self) -> Option<RawJson> {
         match &self.data {
             Data::Reason { reason, members } => {
@@ -122,15 +122,15 @@ impl Error {
                 // A map of JSON values always has its JSON.
                 serde_json::value::to_raw_value(&data).ok().map(RawJson::from)
             }
-            Data::Game(data) => data.clone(),
+            Data::AsGiven(data) => data.clone(),
         }
     }
 
-    /// The stable `data.reason`; a game's fault has none.
+    /// The stable `data.reason`. None for a game's fault, and for a recorded error, whose data are not looked into.
     pub fn reason(&self) -> Option<&'static str> {
         match self.data {
             Data::Reason { reason, .. } => Some(reason),
-            Data::Game(_) => None,
+            Data::AsGiven(_) => None,
         }
     }
 

@@ -13,7 +13,7 @@ use super::Error;
 /// Integers up to this size, 2^53, survive in a double and so in every JSON client.
 const EXACT_FLOAT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// The deepest bound that is ours to find exceeded: `serde_json` itself gives up two levels below.
+/// `serde_json` gives up by itself at the 128th level: up to this bound the refusal is ours, with its reason and place.
 const DEPTH_CEILING: usize = 126;
 
 /// The params of a call, in canonical form: params that mean the same are written the same.

@@ -179,6 +179,16 @@ fn a_schema_whose_check_has_no_bound_is_refused() {
 }
 
 #[test]
+fn the_deepest_schema_accepted_does_not_overflow_the_stack() {
+    let chain = (0..998).map(|level| (format!("d{level}"), json!({"$ref": format!("#/$defs/d{}", level + 1)})));
+    let mut chain: serde_json::Map<_, _> = chain.collect();
+    chain.insert("d998".to_owned(), json!({"type": "object"}));
+    let schema = compile(&json!({"$defs": chain, "$ref": "#/$defs/d0"})).unwrap();
+    assert!(schema.check(&json!({})).is_ok());
+    assert!(schema.check(&json!([])).is_err());
+}
+
+#[test]
 fn a_pattern_cannot_search_without_bound() {
     let schema = compile(&json!({"properties": {"a": {"pattern": "^(a+)+$"}}})).unwrap();
     assert!(schema.check(&json!({"a": "a".repeat(100_000) + "b"})).is_err());

@@ -51,7 +51,7 @@ fn number(value: &Value) -> Result<i64, Error> {
 }
 
 fn raw(value: &Value) -> RawJson {
-    to_raw_value(value).unwrap()
+    to_raw_value(value).unwrap().into()
 }
 
 /// Small bounds, so that a test can pass them by hand.

@@ -1,8 +1,9 @@
 //! Single requests: ids, members, params, and what is refused.
 
+use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
-use super::super::{Limits, answer};
+use super::super::{Error, Limits, answer};
 use super::{LIMITS, Toy, answer_bytes, answer_json, answer_text, refusal};
 
 #[test]
@@ -200,6 +201,20 @@ fn errors_of_games_and_host_keep_their_code_and_data() {
     assert_eq!(error("fault"), json!({"code": 7, "message": "no such bet", "data": {"bets": [1]}}));
     let closed = json!({"code": -32001, "message": "the table is closed", "data": {"reason": "closed", "until_ms": 5}});
     assert_eq!(error("closed"), closed);
+}
+
+#[test]
+fn a_recorded_error_is_answered_word_for_word() {
+    let bets = to_raw_value(&json!([1, 2])).unwrap();
+    for error in [
+        Error::host(-32001, "closed", "the table is closed").with("until_ms", 5),
+        Error::invalid_params("no").because("too_deep").with("pointer", "/a"),
+        Error::game(7, "no such bet", Some(bets.into())),
+        Error::game(8, "no data", None),
+    ] {
+        let recorded = Error::recorded(error.code(), error.message().to_owned(), error.data());
+        assert_eq!(recorded.to_response(), error.to_response());
+    }
 }
 
 #[test]
