@@ -1,14 +1,15 @@
 //! What the code written by the macros calls. No part of the public interface.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 pub use serde_json::json;
 
 use crate::game::to_json;
-use crate::{Fault, Method};
+use crate::{Fault, Method, Table};
 
 #[cfg(target_arch = "wasm32")]
 pub use crate::component::{Component, bindings};
@@ -32,30 +33,35 @@ impl<T: Serialize + JsonSchema, E: Into<Fault>> Outcome for Result<T, E> {
     }
 }
 
-/// The params of a method that takes none.
-#[derive(serde::Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub struct NoParams {}
-
-/// Describes a method with params `P` and the return type `R`.
-pub fn method<P: JsonSchema, R: Outcome>(name: &'static str, summary: &'static str) -> Method {
-    let settings = SchemaSettings::draft2020_12();
-    Method {
-        name,
-        summary,
-        params_schema: schema::<P>(settings.clone().for_deserialize().into_generator()),
-        result_schema: schema::<R::Body>(settings.for_serialize().into_generator()),
-    }
+/// Describes a method with the return type `R`.
+pub fn method<R: Outcome>(name: &'static str, summary: &'static str, params_schema: Value) -> Method {
+    let result_schema = schema::<R::Body>(SchemaSettings::draft2020_12().for_serialize());
+    Method { name, summary, params_schema, result_schema }
 }
 
-fn schema<T: JsonSchema>(generator: SchemaGenerator) -> Value {
-    generator.into_root_schema_for::<T>().to_value()
+/// The schema of the params `P`.
+pub fn params_schema<P: JsonSchema>() -> Value {
+    schema::<P>(SchemaSettings::draft2020_12().for_deserialize())
+}
+
+/// The schema of no params.
+pub fn no_params_schema() -> Value {
+    json!({ "type": "object", "additionalProperties": false })
+}
+
+fn schema<T: JsonSchema>(settings: SchemaSettings) -> Value {
+    settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// A method's params from their JSON text.
 pub fn params<P: DeserializeOwned>(json: &str) -> Result<P, Fault> {
     serde_json::from_str(json).map_err(|error| Fault::new(Fault::INVALID_PARAMS, format!("invalid params: {error}")))
+}
+
+/// The table for a method that only looks: the round stays as it is.
+pub fn look<'t, 'h>(table: &'t mut Table<'h>) -> &'t Table<'h> {
+    table.leave_round();
+    table
 }
 
 /// A method's result as JSON text.

@@ -59,7 +59,7 @@
 //!     }
 //!
 //!     /// How many rolls in a row the player has won.
-//!     pub fn streak(&mut self, _table: &mut Table) -> Result<u32, Error> {
+//!     pub fn streak(&self, _table: &Table) -> Result<u32, Error> {
 //!         Ok(self.streak)
 //!     }
 //! }
@@ -84,6 +84,9 @@
 //! 3. The method runs. The first [`Table::stake`] opens a round; stake before you draw.
 //! 4. The value is saved if it changed, and the client receives the result. The round is settled, unless the method called
 //!    [`Table::keep_round_open`]; then the player's next calls go on with it.
+//!
+//! A method that takes `&Table` in place of `&mut Table` only looks: it can move, draw and send nothing, and it leaves the round as it is.
+//! Make it so whatever a client may ask for in the middle of a round: the rules, the paytable, the hand.
 //!
 //! An error, a panic or a limit undoes all of it: no stake is taken, nothing is paid, nothing is saved, nothing is sent.
 //! Return an error for what a client did wrong; panic when the game itself is wrong, and the message reaches the operator's log.

@@ -15,16 +15,25 @@ use crate::host::Host;
 pub struct Table<'a> {
     host: &'a mut dyn Host,
     call: &'a Call,
+    round_open: bool,
     keeps_round_open: bool,
 }
 
 impl<'a> Table<'a> {
     pub(crate) fn new(host: &'a mut dyn Host, call: &'a Call) -> Self {
-        Self { host, call, keeps_round_open: false }
+        // Calls of this round came before, so it is open.
+        let round_open = call.step > 0;
+        Self { host, call, round_open, keeps_round_open: false }
     }
 
+    /// What the reply says of the round.
     pub(crate) fn keeps_round_open(&self) -> bool {
         self.keeps_round_open
+    }
+
+    /// Neither settles a round nor keeps one open that is not.
+    pub(crate) fn leave_round(&mut self) {
+        self.keeps_round_open = self.round_open;
     }
 }
 
@@ -45,7 +54,9 @@ impl Table<'_> {
     /// # Errors
     /// `zero-amount`, `amount-too-large`, `insufficient-funds`, `too-many-transfers`.
     pub fn stake(&mut self, amount: u64) -> Result<u64, Refusal> {
-        self.host.stake(amount)
+        let balance = self.host.stake(amount)?;
+        self.round_open = true;
+        Ok(balance)
     }
 
     /// Pays into the balance and returns the new balance. Paying 0 does nothing, so a loss needs no case of its own.
@@ -64,10 +75,15 @@ impl Table<'_> {
         self.host.refund(amount)
     }
 
+    /// Whether a round is open: an earlier call kept it open, or this call has staked.
+    pub fn round_open(&self) -> bool {
+        self.round_open
+    }
+
     /// Leaves the round open when this call ends, to be continued by the player's next call. Otherwise it is settled:
     /// what is staked and not paid or refunded is lost.
     ///
-    /// Keeping a round open without having one is a malfunction: stake first, or check [`Table::staked`].
+    /// Keeping a round open without having one is a malfunction: stake first, or check [`Table::round_open`].
     pub fn keep_round_open(&mut self) {
         self.keeps_round_open = true;
     }

@@ -172,6 +172,20 @@ impl<G: Game> TestTable<G> {
         self.step(|host, call| step(host, call, play))
     }
 
+    /// As [`TestTable::play`] for what only looks: a method that takes `&Table`. The round stays as it is.
+    ///
+    /// # Errors
+    /// The fault that the client would receive.
+    pub fn look<T, E: Into<Fault>>(
+        &mut self,
+        look: impl FnOnce(&mut G, &Table<'_>) -> Result<T, E>,
+    ) -> Result<T, Fault> {
+        self.play(|game, table| {
+            table.leave_round();
+            look(game, table)
+        })
+    }
+
     /// Names the round that the next call would open.
     fn begin_round(&mut self, round: u64) {
         self.round = round;

@@ -83,7 +83,7 @@ impl Streak {
         Ok(table.pay(pot)?)
     }
 
-    pub fn bet(&self, _table: &mut Table) -> Result<Option<u64>, Fault> {
+    pub fn bet(&self, _table: &Table) -> Result<Option<u64>, Fault> {
         Ok(self.bet.as_ref().map(|bet| bet.pot))
     }
 
@@ -143,8 +143,7 @@ fn schemas_come_from_the_rust_types() {
     assert_eq!((&stake["minimum"], &stake["maximum"]), (&json!(1), &json!(500)));
     assert_eq!(stake["description"], "In minor units.");
 
-    let no_params = &methods[1].params_schema;
-    assert_eq!((&no_params["type"], &no_params["additionalProperties"]), (&json!("object"), &json!(false)));
+    assert_eq!(methods[1].params_schema, json!({ "type": "object", "additionalProperties": false }));
 
     let pot = &methods[0].result_schema;
     assert_eq!(pot["$schema"], "https://json-schema.org/draft/2020-12/schema");
@@ -180,6 +179,30 @@ fn typed_calls_are_calls() {
     assert_eq!((table.balance(), table.round_open()), (1_000, false));
     assert_eq!(table.notifications()[0].delay_ms, 1_000);
     assert_eq!(rounds(&mut table), ("round-2".to_owned(), 0));
+}
+
+#[test]
+fn looking_leaves_the_round_as_it_is() {
+    let mut table = table();
+    assert_eq!(table.call("bet", json!({})), Ok(json!(null)));
+    assert!(!table.round_open());
+
+    table.call("open", json!({ "stake": 100 })).unwrap();
+    assert_eq!(table.call("bet", json!({})), Ok(json!(100)));
+    assert_eq!(table.look(|game, table| game.bet(table)), Ok(Some(100)));
+    assert_eq!(table.look(|_, table| Ok::<_, Fault>(table.round_open())), Ok(true));
+    assert_eq!((table.staked(), table.round_open()), (100, true));
+}
+
+#[test]
+fn a_round_is_open_from_its_first_stake() {
+    let open = table().play(|_, table| {
+        let before = table.round_open();
+        table.stake(5)?;
+        table.refund(5)?;
+        Ok::<_, Refusal>((before, table.round_open()))
+    });
+    assert_eq!(open, Ok((false, true)));
 }
 
 #[test]

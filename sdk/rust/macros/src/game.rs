@@ -135,6 +135,16 @@ struct Method {
     summary: String,
     params: Option<Type>,
     outcome: Type,
+    access: Access,
+}
+
+/// How a method holds the table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Access {
+    /// `&mut Table`: the call settles the round unless it keeps it open.
+    Play,
+    /// `&Table`: the call leaves the round as it is.
+    Look,
 }
 
 /// The methods of the block, or what is wrong with each of them.
@@ -164,7 +174,8 @@ fn methods(item: &ItemImpl) -> Result<Vec<Method>> {
     Ok(methods)
 }
 
-const SHAPE: &str = "a method of a game is `pub fn name(&mut self, table: &mut Table, params: Params) -> Result<T, E>`, params being optional";
+const SHAPE: &str = "a method of a game is `pub fn name(&mut self, table: &mut Table, params: Params) -> Result<T, E>`, \
+                     without params if it has none, and with `&self` or `&Table` if it only looks";
 
 impl Method {
     fn parse(function: &ImplItemFn) -> Result<Self> {
@@ -188,11 +199,14 @@ impl Method {
             Some(other) => return no_method(other, "the first parameter is not `&mut self`"),
             None => return no_method(&signature.ident, "`&mut self` is missing"),
         }
-        match inputs.next() {
-            Some(FnArg::Typed(table)) if is_table(&table.ty) => {}
-            Some(other) => return no_method(other, "the second parameter is not `table: &mut Table`"),
+        let access = match inputs.next() {
+            Some(FnArg::Typed(table)) => Access::of(&table.ty),
+            Some(FnArg::Receiver(_)) => None,
             None => return no_method(&signature.ident, "`table: &mut Table` is missing"),
-        }
+        };
+        let Some(access) = access else {
+            return no_method(&signature.inputs[1], "the second parameter is not `table: &mut Table`");
+        };
         let params = match inputs.next() {
             Some(FnArg::Typed(params)) => Some((*params.ty).clone()),
             _ => None,
@@ -211,17 +225,19 @@ impl Method {
             return no_method(&signature.ident, "the name is not [a-z][a-z0-9_]*");
         }
         let summary = first_paragraph(&function.attrs);
-        Ok(Self { ident: signature.ident.clone(), name, summary, params, outcome: (**outcome).clone() })
+        Ok(Self { ident: signature.ident.clone(), name, summary, params, outcome: (**outcome).clone(), access })
     }
 
     /// The entry in the descriptor.
     fn description(&self) -> TokenStream {
         let Self { name, summary, outcome, .. } = self;
-        let params = match &self.params {
-            Some(params) => params.to_token_stream(),
-            None => quote!(::croupier_sdk::__private::NoParams),
+        let params_schema = match &self.params {
+            Some(params) => quote_spanned! { params.span() => ::croupier_sdk::__private::params_schema::<#params>() },
+            None => quote!(::croupier_sdk::__private::no_params_schema()),
         };
-        quote_spanned! { outcome.span() => ::croupier_sdk::__private::method::<#params, #outcome>(#name, #summary) }
+        quote_spanned! { outcome.span() =>
+            ::croupier_sdk::__private::method::<#outcome>(#name, #summary, #params_schema)
+        }
     }
 
     /// The branch that calls it.
@@ -230,15 +246,22 @@ impl Method {
         let params = self.params.as_ref().map(|params| {
             quote_spanned! { params.span() => , ::croupier_sdk::__private::params::<#params>(&call.params)? }
         });
-        quote! { #name => ::croupier_sdk::__private::body(Self::#ident(self, table #params)), }
+        let table = match self.access {
+            Access::Play => quote!(table),
+            Access::Look => quote!(::croupier_sdk::__private::look(table)),
+        };
+        quote! { #name => ::croupier_sdk::__private::body(Self::#ident(self, #table #params)), }
     }
 }
 
-/// Whether the type is `&mut Table`, by whatever path.
-fn is_table(ty: &Type) -> bool {
-    let Type::Reference(reference) = ty else { return false };
-    let Type::Path(path) = &*reference.elem else { return false };
-    reference.mutability.is_some() && path.path.segments.last().is_some_and(|segment| segment.ident == "Table")
+impl Access {
+    /// The access that a reference to a `Table` gives, by whatever path.
+    fn of(ty: &Type) -> Option<Self> {
+        let Type::Reference(reference) = ty else { return None };
+        let Type::Path(path) = &*reference.elem else { return None };
+        let is_table = path.path.segments.last().is_some_and(|segment| segment.ident == "Table");
+        is_table.then_some(if reference.mutability.is_some() { Self::Play } else { Self::Look })
+    }
 }
 
 /// The first paragraph of the documentation in one line.
@@ -310,10 +333,7 @@ mod tests {
         check_method("pub fn roll(self, table: &mut Table) -> R {}", "the first parameter is not `&mut self`");
         check_method("pub fn roll(&mut self) -> R {}", "`table: &mut Table` is missing");
         check_method("pub fn roll(&mut self, params: P) -> R {}", "the second parameter is not `table: &mut Table`");
-        check_method(
-            "pub fn roll(&mut self, table: &Table) -> R {}",
-            "the second parameter is not `table: &mut Table`",
-        );
+        check_method("pub fn roll(&mut self, table: Table) -> R {}", "the second parameter is not `table: &mut Table`");
         check_method(
             "pub fn roll(&mut self, table: &mut Table, a: A, b: B) -> R {}",
             "all params belong into one struct",
@@ -349,6 +369,13 @@ mod tests {
             pub fn roll(&mut self, table: &mut Table) -> R {}
         };
         assert_eq!(first_paragraph(&function.attrs), "Rolls the dice.");
+    }
+
+    #[test]
+    fn a_method_plays_or_looks() {
+        let access = |function| Method::parse(&function).unwrap().access;
+        assert_eq!(access(parse_quote! { pub fn roll(&mut self, table: &mut Table) -> R {} }), Access::Play);
+        assert_eq!(access(parse_quote! { pub fn rules(&self, table: &sdk::Table<'_>) -> R {} }), Access::Look);
     }
 
     #[test]

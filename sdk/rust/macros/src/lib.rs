@@ -15,7 +15,7 @@ use syn::{DeriveInput, ItemImpl, parse_macro_input};
 ///     pub fn spin(&mut self, table: &mut Table, params: SpinParams) -> Result<Spin, Error> { /* ... */ }
 ///
 ///     /// What each symbol pays.
-///     pub fn paytable(&mut self, table: &mut Table) -> Result<Paytable, Error> { /* ... */ }
+///     pub fn paytable(&self, table: &Table) -> Result<Paytable, Error> { /* ... */ }
 /// }
 /// ```
 ///
@@ -29,8 +29,12 @@ use syn::{DeriveInput, ItemImpl, parse_macro_input};
 /// All but `id` may be any expression.
 ///
 /// # Methods
-/// A method takes `&mut self` (or `&self`), `table: &mut Table` and, if it has any, its params. It returns `Result<T, E>` with
+/// A method takes `&mut self` or `&self`, the table and, if it has any, its params. It returns `Result<T, E>` with
 /// `T: Serialize + JsonSchema` and `E: Into<Fault>`, such as an enum that derives `Faults`, or `Fault` itself.
+///
+/// With `table: &mut Table` it plays: the round is settled when it ends, unless it keeps it open. With `table: &Table` it
+/// only looks: it can move nothing, draw nothing and send nothing, and a round that is open stays open.
+///
 /// Params are a struct that implements `DeserializeOwned + JsonSchema`; a method without any takes an empty object. The first paragraph
 /// of a method's documentation is its summary for clients. Private and `pub(crate)` items are left alone.
 ///
