@@ -1,1 +1,23 @@
+//! Croupier hosts casino and betting games, each a sandboxed WebAssembly component.
+//! README's Architecture section says where everything is.
 
+pub mod aggregate;
+pub mod api;
+pub(crate) mod bindings;
+pub mod catalog;
+pub mod chance;
+pub mod data_directory;
+pub mod engine;
+pub mod errors;
+pub mod idempotency;
+pub mod identity;
+pub mod json;
+pub mod ledger;
+pub mod limits;
+pub mod money;
+pub mod record;
+pub mod rounds;
+pub mod rpc;
+pub mod steps;
+pub mod store;
+pub mod tokens;

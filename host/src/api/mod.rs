@@ -1,0 +1,25 @@
+//! What clients and operators can call: JSON-RPC methods over steps, catalog and ledger.
+//! Reads params and writes replies; decides nothing about money, chance or storage.
+
+mod discover;
+mod host_method;
+mod operator;
+mod player;
+
+pub use self::{operator::{Operator, OperatorService}, player::{PlayerCaller, PlayerService}};
+
+use serde_json::{Map, Value};
+
+use crate::{errors::ErrorReply, identity::IdempotencyKey};
+
+/// The reserved member of params that makes a call safe to retry. No method sees it.
+const IDEMPOTENCY_KEY: &str = "idempotency_key";
+
+fn take_idempotency_key(params: &mut Map<String, Value>) -> Result<Option<IdempotencyKey>, ErrorReply> {
+    const POINTER: &str = "/idempotency_key";
+    match params.remove(IDEMPOTENCY_KEY) {
+        None => Ok(None),
+        Some(Value::String(key)) => key.parse().map(Some).map_err(|error| ErrorReply::invalid_name(POINTER, &error)),
+        Some(_) => Err(ErrorReply::invalid_params(POINTER, "idempotency_key must be a string")),
+    }
+}

@@ -1,0 +1,196 @@
+//! The players' endpoint: games, and a player's own session, wallet and rounds.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{discover, host_method::HostMethods, take_idempotency_key};
+use crate::{
+    catalog::Catalog,
+    errors::{ErrorReply, HostError},
+    identity::{AggregateId, GameId, PlayerId, RoundId, SessionId},
+    json::Json,
+    limits::PAGE_ROWS_MAX,
+    rpc::{self, Params, RawJson, SchemaError, Service},
+    steps::{
+        HistoryQuery, PlayRequest, Request, Steps, View,
+        replies::{Balances, Movement, Page, RoundHistory, RoundRow, SessionClosed, SessionInfo},
+    },
+    tokens::Tokens,
+};
+
+/// Answers players.
+pub struct PlayerService {
+    steps: Steps,
+    catalog: Arc<Catalog>,
+    tokens: Arc<Tokens>,
+    methods: HostMethods,
+    document: Json,
+}
+
+/// Who calls: the player and session of a bearer token, or what is wrong with it. Some methods need none.
+pub type PlayerCaller = Result<(PlayerId, SessionId), &'static str>;
+
+/// No params.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// A page of the past.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PageParams {
+    /// Only what happened before this step: the `next` of the page before.
+    #[serde(default)]
+    before: Option<u64>,
+    /// Rows wanted.
+    #[serde(default = "default_rows")]
+    #[schemars(range(min = 1, max = PAGE_ROWS_MAX))]
+    limit: usize,
+}
+
+pub(super) const fn default_rows() -> usize {
+    20
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RoundParams {
+    /// The round, as calls and lists name it.
+    round: RoundId,
+}
+
+/// A game that can be played.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct GameRow {
+    /// Its id: methods are called `<id>.<method>`.
+    game: GameId,
+    /// Its name.
+    title: String,
+    /// The designer's version of the active release.
+    version: String,
+    /// The active release.
+    release: crate::identity::ReleaseDigest,
+    /// Theoretical return in parts per million of the stake.
+    rtp_ppm: u32,
+    /// Largest payout of a round in parts per million of its stake.
+    max_win_ppm: u64,
+    /// What can be called.
+    methods: Vec<String>,
+}
+
+fn methods() -> Result<HostMethods, SchemaError> {
+    HostMethods::default()
+        .with::<Nothing, SessionInfo>("session.info", "The session of the token.")?
+        .with::<Nothing, SessionClosed>("session.close", "Ends the session of the token.")?
+        .with::<Nothing, Balances>("wallet.balance", "What the player holds.")?
+        .with::<PageParams, Page<Movement>>("wallet.history", "Movements of the player's money, newest first.")?
+        .with::<PageParams, Page<RoundRow>>("round.list", "Rounds: those open now, then those closed, newest first.")?
+        .with::<RoundParams, RoundHistory>("round.get", "One round with its calls, draws and movements of money.")?
+        .with::<Nothing, Vec<GameRow>>("game.list", "The games that can be played.")?
+        .with::<Nothing, Map<String, Value>>("rpc.discover", "This document.")
+}
+
+impl PlayerService {
+    /// Answers players with these games.
+    ///
+    /// # Errors
+    /// None in practice: the host's own schemas compile.
+    pub fn new(steps: Steps, catalog: Arc<Catalog>, tokens: Arc<Tokens>) -> Result<Self, SchemaError> {
+        let methods = methods()?;
+        let document = discover::document("Croupier: games", &methods, Some(&catalog))?;
+        Ok(Self { steps, catalog, tokens, methods, document })
+    }
+
+    /// Reads the value of an `Authorization` header.
+    #[must_use]
+    pub fn caller(&self, authorization: Option<&str>) -> PlayerCaller {
+        let token = authorization.ok_or("there is no Authorization header")?;
+        let token = token.strip_prefix("Bearer ").ok_or("the Authorization header is not 'Bearer <token>'")?;
+        self.tokens.read(token.trim()).ok_or("the token is not one of ours")
+    }
+
+    async fn answer(&self, caller: &PlayerCaller, method: &str, params: Params) -> Result<Json, ErrorReply> {
+        let mut params = params.by_name()?;
+        let key = take_idempotency_key(&mut params)?;
+        match method {
+            "rpc.discover" => {
+                let Nothing {} = self.methods.read(method, params)?;
+                Ok(self.document.clone())
+            }
+            "game.list" => {
+                let Nothing {} = self.methods.read(method, params)?;
+                games(&self.catalog)
+            }
+            _ => {
+                let (player, session) =
+                    caller.as_ref().map_err(|detail| HostError::Unauthorized { detail: *detail })?;
+                let request = self.request(session, method, params)?;
+                self.steps.submit(&AggregateId::player(player), request, key).await
+            }
+        }
+    }
+
+    fn request(&self, session: &SessionId, method: &str, params: Map<String, Value>) -> Result<Request, ErrorReply> {
+        let page = |page: PageParams| HistoryQuery {
+            session: Some(session.clone()),
+            before: page.before,
+            rows_max: page.limit,
+        };
+        Ok(match method {
+            "session.info" => {
+                let Nothing {} = self.methods.read(method, params)?;
+                Request::View(View::Session(session.clone()))
+            }
+            "session.close" => {
+                let Nothing {} = self.methods.read(method, params)?;
+                Request::CloseSession(session.clone())
+            }
+            "wallet.balance" => {
+                let Nothing {} = self.methods.read(method, params)?;
+                Request::View(View::Balance(session.clone()))
+            }
+            "wallet.history" => Request::View(View::History(page(self.methods.read(method, params)?))),
+            "round.list" => Request::View(View::Rounds(page(self.methods.read(method, params)?))),
+            "round.get" => {
+                let RoundParams { round } = self.methods.read(method, params)?;
+                Request::View(View::Round(Some(session.clone()), round))
+            }
+            other => Request::Play(self.play(session, other, params)?),
+        })
+    }
+
+    /// A call of a game. Whether the game has the method is for the release to say that will answer.
+    fn play(&self, session: &SessionId, method: &str, params: Map<String, Value>) -> Result<PlayRequest, ErrorReply> {
+        let (game, method) = method.split_once('.').ok_or_else(ErrorReply::method_not_found)?;
+        let game: GameId = game.parse().map_err(|_| ErrorReply::method_not_found())?;
+        Ok(PlayRequest { session: session.clone(), game, method: method.to_owned(), params })
+    }
+}
+
+impl Service for PlayerService {
+    type Caller = PlayerCaller;
+
+    async fn call(&self, caller: &PlayerCaller, method: &str, params: Params) -> Result<RawJson, rpc::Error> {
+        self.answer(caller, method, params).await.map(Into::into).map_err(Into::into)
+    }
+}
+
+/// The rows of `game.list`.
+pub(super) fn games(catalog: &Catalog) -> Result<Json, ErrorReply> {
+    let rows = catalog.games().map(|game| {
+        let descriptor = game.release.descriptor();
+        GameRow {
+            game: descriptor.id.clone(),
+            title: descriptor.title.clone(),
+            version: descriptor.version.clone(),
+            release: game.release.digest(),
+            rtp_ppm: descriptor.rtp_ppm,
+            max_win_ppm: descriptor.max_win_ppm,
+            methods: descriptor.methods.iter().map(|method| method.name.clone()).collect(),
+        }
+    });
+    Json::of(&rows.collect::<Vec<_>>()).map_err(|_| ErrorReply::internal())
+}

@@ -1,0 +1,9 @@
+//! The contract's Rust face, generated from `wit/`. Only [`crate::engine`] looks in here.
+#![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "casino-game",
+    imports: { default: trappable },
+    exports: { default: async },
+});

@@ -1,0 +1,199 @@
+//! Chance: every draw of every game comes from here, and every draw is kept.
+//!
+//! A step has its own ChaCha20 generator, seeded with 32 bytes of the operating system's entropy; the seed stays in the
+//! step's record, so the same step can be run again with the same draws. Scaling to a range is by Lemire's method of
+//! multiply and reject (D. Lemire, "Fast Random Integer Generation in an Interval", 2019), which has no bias.
+
+use std::fmt;
+
+use data_encoding::HEXLOWER;
+use rand_chacha::{
+    ChaCha20Rng,
+    rand_core::{Rng as _, SeedableRng as _},
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::limits::{DRAW_CHOICES_MAX, STEP_DRAWS_MAX};
+
+/// What a step's generator starts from.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Seed([u8; 32]);
+
+impl Seed {
+    /// A new seed from the thread's cryptographic generator, which the operating system's entropy feeds.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self(rand::random())
+    }
+
+    /// A known seed, for replays and tests.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Seed {
+    /// Says nothing: a seed foretells its step.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
+impl From<Seed> for String {
+    fn from(seed: Seed) -> Self {
+        HEXLOWER.encode(&seed.0)
+    }
+}
+
+/// The text is no seed.
+#[derive(Debug, Error)]
+#[error("a seed is 64 hexadecimal digits in lower case")]
+pub struct InvalidSeed;
+
+impl TryFrom<String> for Seed {
+    type Error = InvalidSeed;
+    fn try_from(text: String) -> Result<Self, InvalidSeed> {
+        HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(InvalidSeed)
+    }
+}
+
+/// One draw as it is kept in the step's record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Draw {
+    /// `(bound, value)`: a number in `0..bound`.
+    Below(u64, u64),
+    /// `(sum of the weights, index)`.
+    Weighted(u64, u32),
+    /// A permutation of `0..n`.
+    Shuffled(Vec<u32>),
+}
+
+/// A draw that no generator can make, or one too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DrawError {
+    /// Nothing is below 0.
+    #[error("a draw below 0 was asked for")]
+    BoundZero,
+    /// There is nothing to choose from.
+    #[error("a weighted draw needs a weight above 0")]
+    WeightsZero,
+    /// More than [`DRAW_CHOICES_MAX`] weights or elements.
+    #[error("a draw has at most {DRAW_CHOICES_MAX} weights or elements")]
+    TooManyChoices,
+    /// More than [`STEP_DRAWS_MAX`] draws in one step.
+    #[error("a step draws at most {STEP_DRAWS_MAX} times")]
+    TooManyDraws,
+}
+
+/// The chance of one step.
+pub struct Chance {
+    generator: ChaCha20Rng,
+    draws: Vec<Draw>,
+    /// Numbers taken so far; a shuffle takes several.
+    taken: usize,
+}
+
+impl Chance {
+    /// The chance that a seed holds.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        Self { generator: ChaCha20Rng::from_seed(seed.0), draws: Vec::new(), taken: 0 }
+    }
+
+    /// Uniform in `0..bound`.
+    ///
+    /// # Errors
+    /// [`DrawError::BoundZero`], [`DrawError::TooManyDraws`].
+    pub fn below(&mut self, bound: u64) -> Result<u64, DrawError> {
+        let value = self.number_below(bound)?;
+        self.draws.push(Draw::Below(bound, value));
+        Ok(value)
+    }
+
+    /// An index with probability weight/sum.
+    ///
+    /// # Errors
+    /// [`DrawError::WeightsZero`], [`DrawError::TooManyChoices`], [`DrawError::TooManyDraws`].
+    pub fn weighted(&mut self, weights: &[u32]) -> Result<u32, DrawError> {
+        if weights.len() > DRAW_CHOICES_MAX {
+            return Err(DrawError::TooManyChoices);
+        }
+        let sum = weights.iter().copied().map(u64::from).sum();
+        if sum == 0 {
+            return Err(DrawError::WeightsZero);
+        }
+        let mut rest = self.number_below(sum)?;
+        let mut index = 0;
+        for weight in weights.iter().copied().map(u64::from) {
+            if rest < weight {
+                break;
+            }
+            rest -= weight;
+            index += 1;
+        }
+        self.draws.push(Draw::Weighted(sum, index));
+        Ok(index)
+    }
+
+    /// A uniform permutation of `0..n`, by Fisher and Yates.
+    ///
+    /// # Errors
+    /// [`DrawError::TooManyChoices`], [`DrawError::TooManyDraws`].
+    pub fn shuffled(&mut self, n: u32) -> Result<Vec<u32>, DrawError> {
+        if n as usize > DRAW_CHOICES_MAX {
+            return Err(DrawError::TooManyChoices);
+        }
+        let mut order: Vec<u32> = (0..n).collect();
+        for last in (1..order.len()).rev() {
+            let chosen = self.number_below(last as u64 + 1)?;
+            order.swap(last, usize::try_from(chosen).expect("a position in the list"));
+        }
+        self.draws.push(Draw::Shuffled(order.clone()));
+        Ok(order)
+    }
+
+    /// What was drawn so far, in order.
+    #[must_use]
+    pub fn draws(&self) -> &[Draw] {
+        &self.draws
+    }
+
+    /// What was drawn, in order.
+    #[must_use]
+    pub fn into_draws(self) -> Vec<Draw> {
+        self.draws
+    }
+
+    fn number_below(&mut self, bound: u64) -> Result<u64, DrawError> {
+        if bound == 0 {
+            return Err(DrawError::BoundZero);
+        }
+        if self.taken == STEP_DRAWS_MAX {
+            return Err(DrawError::TooManyDraws);
+        }
+        self.taken += 1;
+        Ok(below(&mut self.generator, bound))
+    }
+}
+
+/// The high word of `number * bound` is in `0..bound`; each result has floor(2^64 / bound) numbers that lead to it,
+/// and some one more: those with a low word under `2^64 mod bound` are the surplus and are drawn again.
+fn below(generator: &mut ChaCha20Rng, bound: u64) -> u64 {
+    let surplus = bound.wrapping_neg() % bound;
+    loop {
+        let product = u128::from(generator.next_u64()) * u128::from(bound);
+        #[expect(clippy::cast_possible_truncation, reason = "the low word is what is wanted")]
+        let low = product as u64;
+        if low >= surplus {
+            #[expect(clippy::cast_possible_truncation, reason = "the high word of two 64-bit factors")]
+            return (product >> 64) as u64;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

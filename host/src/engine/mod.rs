@@ -1,0 +1,303 @@
+//! Runs games: the only importer of wasmtime. A step here is a pure function of its input; no host function does I/O,
+//! and nothing a game does outlives its step or reaches beyond it.
+
+mod artefacts;
+mod configuration;
+mod imports;
+mod malfunction;
+mod release;
+mod step_state;
+mod ticker;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use thiserror::Error;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::{Store, UpdateDeadline, component::HasSelf};
+
+pub use self::{
+    malfunction::Malfunction,
+    release::{Descriptor, LoadError, Method, Release},
+};
+use self::{artefacts::Artefacts, configuration::TICK, step_state::StepState, ticker::Ticker};
+use crate::{
+    aggregate::Documents,
+    bindings::{
+        CasinoGame,
+        croupier::game::types::{Call as GuestCall, Fault as GuestFault},
+    },
+    chance::{Draw, Seed},
+    errors::ErrorReply,
+    identity::{Locale, PlayerId, RoundId},
+    json::Json,
+    limits::REPLY_BYTES_MAX,
+    money::Currency,
+    record::{Effect, Observed},
+    rounds::RoundMoney,
+};
+
+/// What an operator may choose about running games.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Steps that compute at the same instant over all games; also the size of the instance pool.
+    pub concurrent_steps_max: u32,
+    /// Steps of one game that compute at the same instant, so that no game takes every place.
+    pub concurrent_steps_per_game_max: u32,
+    /// How long one step may compute. Time in which other steps had their turn does not count.
+    pub step_compute_max: Duration,
+    /// Linear memory of one step.
+    pub memory_bytes_max: usize,
+    /// How long a step waits for a place before it is refused.
+    pub admission_wait_max: Duration,
+    /// A component's size.
+    pub component_bytes_max: usize,
+    /// Where compiled releases are kept; nowhere if `None`.
+    pub cache_directory: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            concurrent_steps_max: 64,
+            concurrent_steps_per_game_max: 16,
+            step_compute_max: Duration::from_millis(100),
+            memory_bytes_max: 32 << 20,
+            admission_wait_max: Duration::from_secs(5),
+            component_bytes_max: 32 << 20,
+            cache_directory: None,
+        }
+    }
+}
+
+/// The machine that compiles releases and runs steps. One for a process.
+pub struct Engine {
+    wasmtime: wasmtime::Engine,
+    linker: wasmtime::component::Linker<StepState>,
+    artefacts: Artefacts,
+    places: Semaphore,
+    settings: Settings,
+    _ticker: Ticker,
+}
+
+/// The machine could not be set up.
+#[derive(Debug, Error)]
+#[error("the Wasm engine could not be started: {0}")]
+pub struct StartError(String);
+
+/// One step, before it is run.
+pub struct Step {
+    /// The call as the game sees it.
+    pub call: Call,
+    /// The player's money and the open round's.
+    pub money: RoundMoney,
+    /// What the game keeps for the player.
+    pub documents: Documents,
+    /// What every draw comes from.
+    pub seed: Seed,
+}
+
+/// One call of a game.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who calls.
+    pub player: PlayerId,
+    /// The session's currency.
+    pub currency: Currency,
+    /// The session's language.
+    pub locale: Locale,
+    /// The open round, or the one that the call would open.
+    pub round: RoundId,
+    /// The round's calls before this one.
+    pub round_calls: u32,
+    /// Unix milliseconds.
+    pub now_ms: u64,
+    /// The game's method.
+    pub method: String,
+    /// Checked and canonical.
+    pub params: Json,
+}
+
+/// A step that was run, and what it would change. Nothing is changed yet.
+pub struct Done {
+    /// What the game answered, or how it failed.
+    pub answer: Result<Answer, Malfunction>,
+    /// The money after it.
+    pub money: RoundMoney,
+    /// The documents after it.
+    pub documents: Documents,
+    /// Which of them it wrote; `None` for those it deleted.
+    pub written: BTreeMap<String, Option<Json>>,
+    /// What the game saw.
+    pub observed: Observed,
+    /// What it drew.
+    pub draws: Vec<Draw>,
+    /// What it wants done elsewhere.
+    pub effects: Vec<Effect>,
+    /// Where the time went.
+    pub timing: Timing,
+}
+
+/// What a game says to a call that it survived.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A result for the client.
+    Reply {
+        /// The result.
+        body: Json,
+        /// Whether the round goes on.
+        round_open: bool,
+    },
+    /// The game declines; nothing may change.
+    Fault(ErrorReply),
+}
+
+/// Where a step's time went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timing {
+    /// Making the instance.
+    pub instantiate: Duration,
+    /// In the game, host calls included.
+    pub guest: Duration,
+    /// In host calls; measured only where [`Engine::run_measured`] asks for it.
+    pub host_calls: Duration,
+}
+
+/// No place for the step became free in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("no place for the step became free in time")]
+pub struct NotAdmitted;
+
+impl Engine {
+    /// Starts the machine and its ticker thread.
+    ///
+    /// # Errors
+    /// Where the configuration does not suit this computer, or the cache directory cannot be used.
+    pub fn start(settings: Settings) -> Result<Self, StartError> {
+        let start_error = |error: wasmtime::Error| StartError(format!("{error:#}"));
+        let wasmtime = wasmtime::Engine::new(&configuration::configuration(&settings)).map_err(start_error)?;
+        let mut linker = wasmtime::component::Linker::new(&wasmtime);
+        CasinoGame::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(start_error)?;
+        let artefacts = Artefacts::open(settings.cache_directory.as_deref(), &wasmtime)
+            .map_err(|error| StartError(error.to_string()))?;
+        let ticker = Ticker::start(wasmtime.weak(), TICK).map_err(|error| StartError(error.to_string()))?;
+        let places = Semaphore::new(settings.concurrent_steps_max as usize);
+        Ok(Self { wasmtime, linker, artefacts, places, settings, _ticker: ticker })
+    }
+
+    /// Runs one step of a release.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`] where the machine is full; the game has then seen nothing.
+    pub async fn run(&self, release: &Release, step: Step) -> Result<Done, NotAdmitted> {
+        self.run_step(release, step, false).await
+    }
+
+    /// As [`Self::run`], and measures the time in host calls too.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_measured(&self, release: &Release, step: Step) -> Result<Done, NotAdmitted> {
+        self.run_step(release, step, true).await
+    }
+
+    async fn run_step(&self, release: &Release, step: Step, measured: bool) -> Result<Done, NotAdmitted> {
+        let _place_of_game = self.place(release.places()).await?;
+        let _place = self.place(&self.places).await?;
+        let Step { call, money, documents, seed } = step;
+        let method = call.method.clone();
+        let mut store = self.store(StepState::playing(money, documents, seed, &self.settings, measured));
+        let mut timing = Timing::default();
+        let outcome = handle(&mut store, release, call, &mut timing).await;
+        let mut state = store.into_data();
+        let answer = match outcome {
+            Ok(Ok(reply)) => Json::parse(reply.body)
+                .map(|body| Answer::Reply { body, round_open: reply.round_open })
+                .map_err(|error| Malfunction::InvalidReply(format!("the reply is not JSON: {error}"))),
+            Ok(Err(fault)) => fault_reply(fault).map(Answer::Fault),
+            Err(error) => {
+                let malfunction = Malfunction::from_error(&error);
+                malfunction.log(release, &method, &error, state.panic_message());
+                Err(malfunction)
+            }
+        };
+        state.flush_log(release, &method);
+        timing.host_calls = state.host_time();
+        Ok(state.finish(answer.and_then(within_bounds), timing))
+    }
+
+    async fn place<'a>(&self, places: &'a Semaphore) -> Result<SemaphorePermit<'a>, NotAdmitted> {
+        if let Ok(place) = places.try_acquire() {
+            return Ok(place);
+        }
+        let waited = tokio::time::timeout(self.settings.admission_wait_max, places.acquire()).await;
+        waited.map_err(|_| NotAdmitted)?.map_err(|_| NotAdmitted)
+    }
+
+    /// A store for one step. The deadline is the next tick; from then on the step goes tick by tick, gives way
+    /// to others after each, and ends when its budget of ticks does.
+    fn store(&self, state: StepState) -> Store<StepState> {
+        let mut store = Store::new(&self.wasmtime, state);
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(configuration::HOST_CALL_BYTES_MAX);
+        store.set_max_component_handles(configuration::COMPONENT_HANDLES_MAX);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| {
+            context.data_mut().spend_tick()?;
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        store
+    }
+}
+
+type GuestOutcome = wasmtime::Result<Result<crate::bindings::croupier::game::types::Reply, GuestFault>>;
+
+async fn handle(store: &mut Store<StepState>, release: &Release, call: Call, timing: &mut Timing) -> GuestOutcome {
+    let start = std::time::Instant::now();
+    let game = release.instantiate(&mut *store).await?;
+    timing.instantiate = start.elapsed();
+    let call = GuestCall {
+        player: call.player.into(),
+        currency: call.currency.into(),
+        locale: call.locale.into(),
+        round: call.round.into(),
+        step: call.round_calls,
+        now: call.now_ms,
+        method: call.method,
+        params: call.params.as_str().to_owned(),
+    };
+    let outcome = game.croupier_game_game().call_handle(&mut *store, &call).await;
+    timing.guest = start.elapsed() - timing.instantiate;
+    outcome
+}
+
+/// Codes of a game's own faults; the contract leaves the rest to the host.
+const FAULT_CODES: std::ops::RangeInclusive<i32> = 1..=999;
+
+fn fault_reply(fault: GuestFault) -> Result<ErrorReply, Malfunction> {
+    if !FAULT_CODES.contains(&fault.code) {
+        return Err(Malfunction::InvalidReply(format!("{} is no code of a fault", fault.code)));
+    }
+    let data = fault.data.map(Json::parse).transpose();
+    let data = data.map_err(|error| Malfunction::InvalidReply(format!("the fault's data is not JSON: {error}")))?;
+    Ok(ErrorReply { code: fault.code, message: fault.message, data })
+}
+
+fn within_bounds(answer: Answer) -> Result<Answer, Malfunction> {
+    let size = match &answer {
+        Answer::Reply { body, .. } => body.as_str().len(),
+        Answer::Fault(fault) => fault.message.len() + fault.data.as_ref().map_or(0, |data| data.as_str().len()),
+    };
+    if size > REPLY_BYTES_MAX {
+        return Err(Malfunction::TooMuchData(format!("a reply of {size} bytes; {REPLY_BYTES_MAX} are allowed")));
+    }
+    Ok(answer)
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Engines are shared by everything that runs or loads games.
+pub type SharedEngine = Arc<Engine>;

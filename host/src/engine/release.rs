@@ -1,0 +1,253 @@
+//! Loading a release: from bytes of unknown origin to something that can be played.
+//! Any doubt refuses the release, with a reason for whoever brought it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use wasmtime::component::InstancePre;
+
+use super::{Engine, Malfunction, step_state::StepState};
+use crate::{
+    bindings::{CasinoGame, CasinoGamePre, exports::croupier::game::game::Descriptor as GuestDescriptor},
+    identity::{GameId, ReleaseDigest},
+    json::Json,
+};
+
+/// A component that has been checked and compiled, ready to be instantiated.
+pub struct Release {
+    digest: ReleaseDigest,
+    descriptor: Descriptor,
+    instances: CasinoGamePre<StepState>,
+    places: Semaphore,
+}
+
+/// What a game says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// The game.
+    pub id: GameId,
+    /// Its name for people.
+    pub title: String,
+    /// The designer's version.
+    pub version: String,
+    /// Theoretical return in parts per million of the stake.
+    pub rtp_ppm: u32,
+    /// Largest payout of a round in parts per million of its stake.
+    pub max_win_ppm: u64,
+    /// What can be called; never two of one name.
+    pub methods: Vec<Method>,
+}
+
+/// A method of a game.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Method {
+    /// Its name within the game.
+    pub name: String,
+    /// What it does, for people.
+    pub summary: String,
+    /// JSON Schema of the params.
+    pub params_schema: Json,
+    /// JSON Schema of the result.
+    pub result_schema: Json,
+}
+
+/// Why bytes are not taken for a release.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// More than the operator allows.
+    #[error("it has {size} bytes; at most {size_max} are allowed")]
+    TooLarge {
+        /// What it has.
+        size: usize,
+        /// What is allowed.
+        size_max: usize,
+    },
+    /// No WebAssembly component.
+    #[error("it is no WebAssembly component: {0}")]
+    NotAComponent(String),
+    /// It wants more than the contract gives.
+    #[error("it imports '{0}', which is no part of the contract: a game has no clock, files, sockets or entropy")]
+    ForbiddenImport(String),
+    /// Its shape is not the contract's.
+    #[error("it does not fit the contract croupier:game@0.1: {0}")]
+    ContractMismatch(String),
+    /// It could not be compiled.
+    #[error("it cannot be compiled: {0}")]
+    NotCompiled(String),
+    /// It broke down when asked to describe itself.
+    #[error("it broke down while describing itself: {0}")]
+    DescribeFailed(Malfunction),
+    /// Its description makes no sense.
+    #[error("its description is wrong: {0}")]
+    BadDescriptor(String),
+}
+
+impl Engine {
+    /// Loads a release: bounds, parse, import check, compile, link, and a first call of `describe`.
+    /// Compiling happens on a thread for blocking work.
+    ///
+    /// # Errors
+    /// [`LoadError`] says what is wrong with it.
+    pub async fn load(self: &std::sync::Arc<Self>, bytes: Vec<u8>) -> Result<Release, LoadError> {
+        let engine = self.clone();
+        let prepared = tokio::task::spawn_blocking(move || engine.prepare(&bytes)).await;
+        let (digest, instances) = prepared.map_err(|panic| LoadError::NotCompiled(panic.to_string()))??;
+        let descriptor = self.describe(&instances).await?;
+        let places = Semaphore::new(self.settings.concurrent_steps_per_game_max as usize);
+        Ok(Release { digest, descriptor, instances, places })
+    }
+
+    fn prepare(&self, bytes: &[u8]) -> Result<(ReleaseDigest, CasinoGamePre<StepState>), LoadError> {
+        let size_max = self.settings.component_bytes_max;
+        if bytes.len() > size_max {
+            return Err(LoadError::TooLarge { size: bytes.len(), size_max });
+        }
+        check_preamble(bytes)?;
+        let digest = ReleaseDigest::of(bytes);
+        let start = std::time::Instant::now();
+        let component = self
+            .artefacts
+            .component(&self.wasmtime, digest, bytes)
+            .map_err(|error| LoadError::NotCompiled(format!("{error:#}")))?;
+        tracing::debug!(release = %digest, elapsed = ?start.elapsed(), "compiled or read from the cache");
+        for (import, _) in component.component_type().imports(&self.wasmtime) {
+            if !is_of_contract(import) {
+                return Err(LoadError::ForbiddenImport(import.to_owned()));
+            }
+        }
+        let mismatch = |error: wasmtime::Error| LoadError::ContractMismatch(format!("{error:#}"));
+        let instances: InstancePre<StepState> = self.linker.instantiate_pre(&component).map_err(mismatch)?;
+        Ok((digest, CasinoGamePre::new(instances).map_err(mismatch)?))
+    }
+
+    async fn describe(&self, instances: &CasinoGamePre<StepState>) -> Result<Descriptor, LoadError> {
+        let mut store = self.store(StepState::describing(&self.settings));
+        let described = async {
+            let game = instances.instantiate_async(&mut store).await?;
+            game.croupier_game_game().call_describe(&mut store).await
+        };
+        // A game that computes is stopped by its ticks; this bounds the waiting on a crowded machine.
+        let descriptor = tokio::time::timeout(Duration::from_secs(30), described)
+            .await
+            .map_err(|_| LoadError::DescribeFailed(Malfunction::Timeout))?
+            .map_err(|error| LoadError::DescribeFailed(Malfunction::from_error(&error)))?;
+        checked(descriptor)
+    }
+}
+
+impl Release {
+    /// Its name.
+    #[must_use]
+    pub fn digest(&self) -> ReleaseDigest {
+        self.digest
+    }
+
+    /// What the game says of itself.
+    #[must_use]
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// Places for steps of this game.
+    pub(super) fn places(&self) -> &Semaphore {
+        &self.places
+    }
+
+    pub(super) async fn instantiate(
+        &self,
+        store: impl wasmtime::AsContextMut<Data = StepState>,
+    ) -> wasmtime::Result<CasinoGame> {
+        self.instances.instantiate_async(store).await
+    }
+}
+
+impl std::fmt::Debug for Release {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Release").field("digest", &self.digest).field("descriptor", &self.descriptor).finish_non_exhaustive()
+    }
+}
+
+/// The first eight bytes tell a component from a core module, which is what a forgotten build step leaves.
+fn check_preamble(bytes: &[u8]) -> Result<(), LoadError> {
+    const MAGIC: &[u8] = b"\0asm";
+    const CORE_MODULE: [u8; 4] = [1, 0, 0, 0];
+    const COMPONENT: [u8; 4] = [0x0d, 0, 1, 0];
+    match bytes.strip_prefix(MAGIC).and_then(<[u8]>::first_chunk::<4>) {
+        Some(&COMPONENT) => Ok(()),
+        Some(&CORE_MODULE) => {
+            Err(LoadError::NotAComponent("it is a core module: build it with 'croupier build'".to_owned()))
+        }
+        Some(_) => Err(LoadError::NotAComponent("its version is unknown".to_owned())),
+        None => Err(LoadError::NotAComponent("it does not begin like WebAssembly".to_owned())),
+    }
+}
+
+/// Whether an import is one of the contract's interfaces, at a version that ours can stand in for.
+fn is_of_contract(import: &str) -> bool {
+    const INTERFACES: [&str; 7] = ["types", "wallet", "store", "random", "notify", "track", "log"];
+    let Some((interface, version)) = import.strip_prefix("croupier:game/").and_then(|name| name.split_once('@')) else {
+        return false;
+    };
+    INTERFACES.contains(&interface) && version.starts_with("0.1.")
+}
+
+fn checked(descriptor: GuestDescriptor) -> Result<Descriptor, LoadError> {
+    let bad = |what: String| LoadError::BadDescriptor(what);
+    let id = descriptor.id.parse::<GameId>().map_err(|error| bad(error.to_string()))?;
+    if descriptor.methods.is_empty() {
+        return Err(bad("it has no methods".to_owned()));
+    }
+    let mut names = BTreeSet::new();
+    let methods = descriptor.methods.into_iter().map(|method| {
+        let name = method.name;
+        if !is_method_name(&name) {
+            return Err(bad(format!("'{name}' is no method name: a-z, then a-z, 0-9 and '_'")));
+        }
+        if !names.insert(name.clone()) {
+            return Err(bad(format!("method '{name}' is there twice")));
+        }
+        let schema = |which: &str, text: String| {
+            Json::parse(text).map_err(|error| bad(format!("the {which} schema of '{name}' is not JSON: {error}")))
+        };
+        let params_schema = schema("params", method.params_schema)?;
+        let result_schema = schema("result", method.result_schema)?;
+        Ok(Method { params_schema, result_schema, summary: method.summary, name })
+    });
+    let methods = methods.collect::<Result<_, _>>()?;
+    Ok(Descriptor {
+        id,
+        title: descriptor.title,
+        version: descriptor.version,
+        rtp_ppm: descriptor.rtp_ppm,
+        max_win_ppm: descriptor.max_win_ppm,
+        methods,
+    })
+}
+
+fn is_method_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_contracts_interfaces_may_be_imported() {
+        for good in ["croupier:game/wallet@0.1.0", "croupier:game/types@0.1.7"] {
+            assert!(is_of_contract(good), "{good}");
+        }
+        for bad in [
+            "wasi:clocks/wall-clock@0.2.0",
+            "croupier:game/clock@0.1.0",
+            "croupier:game/wallet@0.2.0",
+            "croupier:game/wallet",
+            "wallet",
+        ] {
+            assert!(!is_of_contract(bad), "{bad}");
+        }
+    }
+}

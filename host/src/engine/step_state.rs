@@ -1,0 +1,204 @@
+//! What a step's store holds while a game runs in it: the game's view of the aggregate, its draws and its bounds.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use wasmtime::ResourceLimiter;
+
+use super::{Answer, Done, Malfunction, Release, Settings, Timing, configuration::TICK};
+use crate::{
+    aggregate::Documents,
+    chance::{Chance, Seed},
+    json::Json,
+    limits::{LOG_LINE_BYTES_MAX, STEP_HOST_CALLS_MAX, STEP_LOG_LINES_MAX},
+    record::{Effect, Observed},
+    rounds::RoundMoney,
+};
+
+/// The data of a step's store.
+pub(super) struct StepState {
+    /// `None` while a release describes itself: then imports trap.
+    play: Option<Play>,
+    ticks_left: u128,
+    memory_bytes_max: usize,
+    host_calls: u32,
+    host_time: Option<Duration>,
+    log: Vec<(String, String)>,
+    panic_message: Option<String>,
+}
+
+/// What imports read and change.
+pub(super) struct Play {
+    pub(super) money: RoundMoney,
+    pub(super) documents: Documents,
+    pub(super) written: BTreeMap<String, Option<Json>>,
+    pub(super) chance: Chance,
+    pub(super) effects: Vec<Effect>,
+    /// The documents as they were before the step.
+    before: Documents,
+    observed: Observed,
+}
+
+impl Play {
+    /// A document as it is now; what it was before the step goes into the record.
+    pub(super) fn read(&mut self, key: &str) -> Option<&Json> {
+        if !self.observed.documents.contains_key(key) && !self.written.contains_key(key) {
+            self.observed.documents.insert(key.to_owned(), self.before.get(key).cloned());
+        }
+        self.documents.get(key)
+    }
+
+    /// All keys as they are now; those before the step go into the record.
+    pub(super) fn keys(&mut self) -> Vec<String> {
+        let before = &self.before;
+        self.observed.keys.get_or_insert_with(|| before.keys().cloned().collect());
+        self.documents.keys().cloned().collect()
+    }
+
+    pub(super) fn write(&mut self, key: String, value: Json) {
+        Arc::make_mut(&mut self.documents).insert(key.clone(), value.clone());
+        self.written.insert(key, Some(value));
+    }
+
+    pub(super) fn delete(&mut self, key: String) {
+        Arc::make_mut(&mut self.documents).remove(&key);
+        self.written.insert(key, None);
+    }
+}
+
+impl StepState {
+    pub(super) fn playing(
+        money: RoundMoney,
+        documents: Documents,
+        seed: Seed,
+        settings: &Settings,
+        measured: bool,
+    ) -> Self {
+        let observed = Observed { balance: money.balance(), staked: money.staked(), ..Observed::default() };
+        let play = Play {
+            money,
+            before: documents.clone(),
+            documents,
+            written: BTreeMap::new(),
+            chance: Chance::new(seed),
+            effects: Vec::new(),
+            observed,
+        };
+        Self { play: Some(play), host_time: measured.then_some(Duration::ZERO), ..Self::describing(settings) }
+    }
+
+    pub(super) fn describing(settings: &Settings) -> Self {
+        Self {
+            play: None,
+            ticks_left: settings.step_compute_max.as_millis().div_ceil(TICK.as_millis()),
+            memory_bytes_max: settings.memory_bytes_max,
+            host_calls: 0,
+            host_time: None,
+            log: Vec::new(),
+            panic_message: None,
+        }
+    }
+
+    /// Every import goes through here: it is counted, measured where asked for, and refused outside of a call.
+    pub(super) fn host_call<T>(&mut self, import: impl FnOnce(&mut Play) -> wasmtime::Result<T>) -> wasmtime::Result<T> {
+        self.host_calls += 1;
+        if self.host_calls > STEP_HOST_CALLS_MAX {
+            return Err(Malfunction::TooManyHostCalls.into());
+        }
+        let play = self.play.as_mut().ok_or(Malfunction::ImportOutsideCall)?;
+        let Some(host_time) = &mut self.host_time else { return import(play) };
+        let start = Instant::now();
+        let result = import(play);
+        *host_time += start.elapsed();
+        result
+    }
+
+    pub(super) fn write_log(&mut self, level: String, message: String) -> wasmtime::Result<()> {
+        self.host_calls += 1;
+        if self.host_calls > STEP_HOST_CALLS_MAX {
+            return Err(Malfunction::TooManyHostCalls.into());
+        }
+        let message = shortened(message);
+        if level == "panic" {
+            self.panic_message = Some(message);
+        } else if self.log.len() < STEP_LOG_LINES_MAX {
+            self.log.push((level, message));
+        }
+        Ok(())
+    }
+
+    /// One tick of computing is over.
+    pub(super) fn spend_tick(&mut self) -> Result<(), Malfunction> {
+        self.ticks_left = self.ticks_left.checked_sub(1).ok_or(Malfunction::Timeout)?;
+        Ok(())
+    }
+
+    pub(super) fn panic_message(&self) -> Option<&str> {
+        self.panic_message.as_deref()
+    }
+
+    pub(super) fn host_time(&self) -> Duration {
+        self.host_time.unwrap_or_default()
+    }
+
+    /// Hands the game's lines to the operator's log.
+    pub(super) fn flush_log(&mut self, release: &Release, method: &str) {
+        let game = &release.descriptor().id;
+        let release = release.digest();
+        for (level, line) in self.log.drain(..) {
+            match level.as_str() {
+                "error" => tracing::error!(target: "game", %game, %release, method, "{line}"),
+                "warn" => tracing::warn!(target: "game", %game, %release, method, "{line}"),
+                "debug" => tracing::debug!(target: "game", %game, %release, method, "{line}"),
+                _ => tracing::info!(target: "game", %game, %release, method, "{line}"),
+            }
+        }
+    }
+
+    /// # Panics
+    /// Where the state was made by [`Self::describing`].
+    pub(super) fn finish(self, answer: Result<Answer, Malfunction>, timing: Timing) -> Done {
+        let play = self.play.expect("a step that was run was playing");
+        Done {
+            answer,
+            money: play.money,
+            documents: play.documents,
+            written: play.written,
+            observed: play.observed,
+            draws: play.chance.into_draws(),
+            effects: play.effects,
+            timing,
+        }
+    }
+}
+
+fn shortened(mut line: String) -> String {
+    if line.len() > LOG_LINE_BYTES_MAX {
+        line.truncate(line.floor_char_boundary(LOG_LINE_BYTES_MAX));
+        line.push_str("...");
+    }
+    line
+}
+
+/// Growth beyond the bound ends the step, so that a game that wants too much is told apart from one that failed.
+impl ResourceLimiter for StepState {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > self.memory_bytes_max { Err(Malfunction::OutOfMemory.into()) } else { Ok(true) }
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) { Err(Malfunction::OutOfMemory.into()) } else { Ok(true) }
+    }
+
+    // The pool has no more to give: as when our own bound is passed.
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(Malfunction::OutOfMemory.into())
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(Malfunction::OutOfMemory.into())
+    }
+}

@@ -1,0 +1,185 @@
+//! The one table of errors that clients see besides the five of JSON-RPC itself. Codes and reasons are part of
+//! the product: a client may rely on them, so none is ever given another meaning.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use thiserror::Error;
+
+use crate::{
+    identity::{GameId, InvalidName, ReleaseDigest},
+    json::Json,
+    money::{Amount, Currency},
+    rpc,
+};
+
+/// An error as a client receives it, and as it is kept with a step that ended in one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ErrorReply {
+    /// Positive for a game's own faults, -32099..=-32000 for the host's.
+    pub code: i32,
+    /// One sentence for people.
+    pub message: String,
+    /// What a program may want to know; the host's always have a `reason`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Json>,
+}
+
+macro_rules! host_errors {
+    ($($(#[$doc:meta])* $code:literal $reason:literal $message:literal $variant:ident $({ $($(#[$field_doc:meta])* $field:ident: $type:ty),* })?;)*) => {
+        /// What the host can answer instead of a result.
+        #[derive(Clone, Debug, PartialEq, Eq, Error)]
+        pub enum HostError {
+            $($(#[$doc])* #[error($message)] $variant $({ $($(#[$field_doc])* $field: $type),* })?,)*
+        }
+
+        impl HostError {
+            /// Every row: code, reason, and the message with its places unfilled.
+            pub const TABLE: &[(i32, &str, &str)] = &[$(($code, $reason, $message)),*];
+
+            /// The JSON-RPC code.
+            #[must_use]
+            pub fn code(&self) -> i32 {
+                match self { $(Self::$variant { .. } => $code,)* }
+            }
+
+            /// The stable word for programs, `data.reason`.
+            #[must_use]
+            pub fn reason(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $reason,)* }
+            }
+        }
+    };
+}
+
+host_errors! {
+    /// No token, or none of ours.
+    -32001 "unauthorized" "a valid bearer token is needed: {detail}" Unauthorized { /** What is wrong with it. */ detail: &'static str };
+    /// The token's session is over.
+    -32002 "session_ended" "the session has expired or was closed: open another one" SessionEnded;
+    /// No such player.
+    -32003 "player_not_found" "the player does not exist: create it with player.create" PlayerNotFound;
+    /// An open round needs a release that this host does not have.
+    -32004 "release_unavailable" "the open round of {game} runs on release {release}, which is not loaded" ReleaseUnavailable { /** The game. */ game: GameId, /** The release. */ release: ReleaseDigest };
+    /// A key came back with another request.
+    -32005 "idempotency_conflict" "this idempotency_key was used for another request" IdempotencyConflict;
+    /// A withdrawal over the balance.
+    -32006 "insufficient_funds" "the balance is {balance} {currency}" InsufficientFunds { /** What there is. */ balance: Amount, /** In which currency. */ currency: Currency };
+    /// A balance would pass its bound.
+    -32007 "amount_too_large" "amounts and balances are at most 9007199254740991 minor units" AmountTooLarge;
+    /// The open round is in another currency than the session.
+    -32008 "currency_mismatch" "the open round of this game is in {currency}: finish it in a session of that currency" CurrencyMismatch { /** The round's. */ currency: Currency };
+    /// No such round of this player.
+    -32009 "round_not_found" "there is no such round" RoundNotFound;
+    /// More work than the host admits.
+    -32020 "overloaded" "the host is at its limit: try again" Overloaded;
+    /// The store does not answer.
+    -32021 "store_unavailable" "the store cannot be reached or has failed: nothing was changed, try again with the same idempotency_key" StoreUnavailable;
+    /// No room on the store's disk.
+    -32022 "store_full" "the store has no room left: nothing was changed, try again with the same idempotency_key" StoreFull;
+    /// The aggregate's document has reached its bound.
+    -32023 "player_too_large" "the player's document has reached its bound" PlayerTooLarge;
+    /// Other hosts kept committing first.
+    -32024 "contended" "too many calls for this player at once: try again" Contended;
+    /// A stored record or aggregate does not read back.
+    -32025 "store_corrupt" "the stored data of this player is damaged: the operator must look at it" StoreCorrupt;
+    /// `ledger.check` has found a flaw.
+    -32026 "ledger_broken" "the ledger is broken: {flaw}" LedgerBroken { /** The first flaw. */ flaw: String };
+    /// A game computed longer than a step may.
+    -32030 "game_timeout" "the game took too long; the step is void" GameTimeout;
+    /// A game wanted more memory than a step may have.
+    -32031 "game_out_of_memory" "the game used too much memory; the step is void" GameOutOfMemory;
+    /// A game's call stack ran out.
+    -32032 "game_stack_overflow" "the game ran out of stack; the step is void" GameStackOverflow;
+    /// A game trapped, as a panic does.
+    -32033 "game_trapped" "the game failed; the step is void" GameTrapped;
+    /// A game called the host without end.
+    -32034 "game_too_many_host_calls" "the game called the host too often; the step is void" GameTooManyHostCalls;
+    /// A game asked for a draw that cannot be made.
+    -32035 "game_invalid_draw" "the game asked for an impossible draw; the step is void" GameInvalidDraw;
+    /// A game handed over more data than one call may.
+    -32036 "game_too_much_data" "the game handed over too much data; the step is void" GameTooMuchData;
+    /// A game's answer breaks the contract.
+    -32037 "game_invalid_reply" "the game's answer breaks the contract; the step is void" GameInvalidReply;
+    /// A game made more handles than a step may.
+    -32038 "game_too_many_handles" "the game made too many handles; the step is void" GameTooManyHandles;
+}
+
+impl HostError {
+    fn members(&self) -> serde_json::Value {
+        match self {
+            Self::ReleaseUnavailable { game, release } => json!({ "game": game, "release": release }),
+            Self::InsufficientFunds { balance, currency } => json!({ "balance": balance, "currency": currency }),
+            Self::CurrencyMismatch { currency } => json!({ "currency": currency }),
+            _ => json!({}),
+        }
+    }
+}
+
+impl From<HostError> for ErrorReply {
+    fn from(error: HostError) -> Self {
+        let mut data = error.members();
+        data["reason"] = error.reason().into();
+        Self { code: error.code(), message: error.to_string(), data: Json::of(&data).ok() }
+    }
+}
+
+impl From<rpc::Error> for ErrorReply {
+    fn from(error: rpc::Error) -> Self {
+        Self { code: error.code(), message: error.message().to_owned(), data: error.data().map(Json::from) }
+    }
+}
+
+impl From<ErrorReply> for rpc::Error {
+    fn from(error: ErrorReply) -> Self {
+        Self::recorded(error.code, error.message, error.data.map(Into::into))
+    }
+}
+
+impl ErrorReply {
+    /// Params that do not make sense, with what is wrong with them.
+    #[must_use]
+    pub fn invalid_params(pointer: &str, message: impl Into<String>) -> Self {
+        rpc::Error::invalid_params(message.into()).with("pointer", pointer).into()
+    }
+
+    /// Nobody answers to this method.
+    #[must_use]
+    pub fn method_not_found() -> Self {
+        rpc::Error::method_not_found().into()
+    }
+
+    /// The host has failed; what failed is in the log.
+    #[must_use]
+    pub fn internal() -> Self {
+        rpc::Error::internal().into()
+    }
+
+    /// A name in `params` that is none.
+    #[must_use]
+    pub fn invalid_name(pointer: &str, error: &InvalidName) -> Self {
+        Self::invalid_params(pointer, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_and_reasons_are_the_hosts_and_unique() {
+        let codes: BTreeSet<_> = HostError::TABLE.iter().map(|row| row.0).collect();
+        let reasons: BTreeSet<_> = HostError::TABLE.iter().map(|row| row.1).collect();
+        assert_eq!((codes.len(), reasons.len()), (HostError::TABLE.len(), HostError::TABLE.len()));
+        assert!(codes.iter().all(|code| (-32099..=-32000).contains(code)));
+    }
+
+    #[test]
+    fn an_error_carries_its_reason_and_members() {
+        let error = HostError::InsufficientFunds { balance: Amount::new(7).unwrap(), currency: "EUR".parse().unwrap() };
+        let reply = ErrorReply::from(error);
+        assert_eq!(reply.code, -32006);
+        assert_eq!(reply.data.unwrap().as_str(), r#"{"balance":7,"currency":"EUR","reason":"insufficient_funds"}"#);
+    }
+}

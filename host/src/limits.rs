@@ -1,0 +1,56 @@
+//! Every bound of the host in one place, with its unit last. What an operator may want to change is in
+//! [`crate::config`]; these hold for everyone, because records written under them must stay readable.
+
+/// How many of an aggregate's newest keyed steps are remembered, so that a retry is answered and not run again.
+/// More than a batch may hold, so that a whole batch can be retried.
+pub const IDEMPOTENCY_WINDOW_STEPS: usize = 128;
+
+/// Sessions open at once for one player; one more closes the one that expires first.
+pub const SESSIONS_OPEN_MAX: usize = 8;
+
+/// All documents of one game for one player, keys and values together.
+pub const DOCUMENTS_BYTES_MAX: usize = 16 * 1024;
+
+/// A document's key.
+pub const DOCUMENT_KEY_BYTES_MAX: usize = 64;
+
+/// A game's answer, or a fault's message and data together.
+pub const REPLY_BYTES_MAX: usize = 64 * 1024;
+
+/// Transfers of one step.
+pub const STEP_TRANSFERS_MAX: usize = 256;
+
+/// Draws of one step; a shuffle counts once for each element.
+pub const STEP_DRAWS_MAX: usize = 4096;
+
+/// Weights of one weighted draw, and elements of one shuffle.
+pub const DRAW_CHOICES_MAX: usize = 1024;
+
+/// Effects of one step.
+pub const STEP_EFFECTS_MAX: usize = 32;
+
+/// The JSON of one effect.
+pub const EFFECT_BYTES_MAX: usize = 4 * 1024;
+
+/// Calls of imports in one step.
+pub const STEP_HOST_CALLS_MAX: u32 = 100_000;
+
+/// Log lines of one step that reach the operator's log, and how much of each.
+pub const STEP_LOG_LINES_MAX: usize = 32;
+/// See [`STEP_LOG_LINES_MAX`].
+pub const LOG_LINE_BYTES_MAX: usize = 2 * 1024;
+
+/// Steps of one aggregate committed together; a lane that has more waiting commits again.
+pub const GROUP_STEPS_MAX: usize = 100;
+
+/// How often a group is run anew because another host committed first.
+pub const CONFLICT_RETRIES_MAX: u32 = 16;
+
+/// Calls waiting for one aggregate; more are refused.
+pub const LANE_CALLS_MAX: usize = 1000;
+
+/// Rows of one page of `round.list` or `wallet.history`.
+pub const PAGE_ROWS_MAX: usize = 100;
+
+/// Records read to fill one page.
+pub const PAGE_RECORDS_MAX: u64 = 2000;

@@ -1,0 +1,229 @@
+//! The step record: what a step observed and what it did. Records are append-only and chained per aggregate:
+//! each holds the digest of the one before, so none can be changed, dropped or added later without a trace.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    aggregate::Session,
+    chance::{Draw, Seed},
+    errors::ErrorReply,
+    identity::{AggregateId, Digest, GameId, IdempotencyKey, ReleaseDigest, RoundId, SessionId},
+    json::Json,
+    money::{Amount, Currency, Transfer},
+};
+
+/// The layout of the records that this version writes.
+pub const FORMAT: u8 = 1;
+
+/// One step of one aggregate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`FORMAT`] when it was written.
+    pub format: u8,
+    /// Whose step it is.
+    pub aggregate: AggregateId,
+    /// Its number: 1 for the first.
+    pub step: u64,
+    /// The digest of the record before it, [`Digest::ZERO`] in the first.
+    pub previous: Digest,
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    /// The key that the request carried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<IdempotencyKey>,
+    /// What was done.
+    pub act: Act,
+    /// The money that moved, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transfers: Vec<Transfer>,
+    /// What the client was told.
+    pub reply: Reply,
+}
+
+/// What a step did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// The player came into being.
+    Created {},
+    /// A session was opened.
+    SessionOpened(Session),
+    /// A session was closed.
+    SessionClosed {
+        /// Which.
+        session: SessionId,
+    },
+    /// Money came in from the operator.
+    Deposited(Payment),
+    /// Money went out to the operator.
+    Withdrawn(Payment),
+    /// A game was called.
+    Played(Box<Play>),
+}
+
+/// A deposit or a withdrawal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// In which currency.
+    pub currency: Currency,
+    /// How much.
+    pub amount: Amount,
+    /// The operator's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One call of a game: with the release, all that a replay needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Play {
+    /// The session that called.
+    pub session: SessionId,
+    /// The session's currency.
+    pub currency: Currency,
+    /// The session's language.
+    pub locale: crate::identity::Locale,
+    /// The game that was called.
+    pub game: GameId,
+    /// The release that answered.
+    pub release: ReleaseDigest,
+    /// The game's method.
+    pub method: String,
+    /// The params as the game saw them.
+    pub params: Json,
+    /// What the draws came from.
+    pub seed: Seed,
+    /// The round, where one was open or was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<RoundMark>,
+    /// What the game saw of the aggregate.
+    pub observed: Observed,
+    /// What was drawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub draws: Vec<Draw>,
+    /// Documents written, `null` for those deleted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub documents: BTreeMap<String, Option<Json>>,
+    /// What is to happen elsewhere. An effect's id is (aggregate, step, position in this list).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
+    /// The malfunction or late fault that made the step void: nothing moved and nothing was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub void: Option<String>,
+}
+
+/// Where a step stands in its round, once it is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoundMark {
+    /// The round.
+    pub id: RoundId,
+    /// 0 for the call that opened it.
+    pub call: u32,
+    /// Unix milliseconds.
+    pub opened_at_ms: u64,
+    /// Staked so far, less what was refunded.
+    pub staked: Amount,
+    /// Paid out so far.
+    pub paid: Amount,
+    /// Whether it goes on.
+    pub open: bool,
+}
+
+/// What a game saw of the aggregate before it changed anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The balance before the step.
+    pub balance: Amount,
+    /// What the round had staked before the step.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub staked: Amount,
+    /// Documents that were read, as they were before the step; `null` for those that were not there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub documents: BTreeMap<String, Option<Json>>,
+    /// All keys, where the game asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Vec<String>>,
+}
+
+fn is_zero(amount: &Amount) -> bool {
+    *amount == Amount::ZERO
+}
+
+/// What a step wants done elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// A message to the player.
+    Notification {
+        /// `email`, `push`, `social`, `webhook`.
+        channel: String,
+        /// The operator's template.
+        template: String,
+        /// What the template is filled with.
+        data: Json,
+        /// Milliseconds to wait.
+        delay_ms: u64,
+    },
+    /// A fact for the tracking store.
+    Event {
+        /// What happened.
+        name: String,
+        /// The facts.
+        props: Json,
+    },
+}
+
+/// What the client was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// A result.
+    Result(Json),
+    /// An error.
+    Error(ErrorReply),
+}
+
+impl From<Reply> for Result<Json, ErrorReply> {
+    fn from(reply: Reply) -> Self {
+        match reply {
+            Reply::Result(result) => Ok(result),
+            Reply::Error(error) => Err(error),
+        }
+    }
+}
+
+/// A record as it is stored: the bytes whose digest the next record holds.
+#[derive(Clone, Debug)]
+pub struct EncodedRecord {
+    /// The step's number.
+    pub step: u64,
+    /// Whether the step has effects.
+    pub has_effects: bool,
+    /// The record's JSON.
+    pub bytes: Vec<u8>,
+}
+
+impl Record {
+    /// The record as it is stored, and the digest for the next one.
+    ///
+    /// # Errors
+    /// None in practice: every part of a record has its JSON.
+    pub fn encode(&self) -> Result<(EncodedRecord, Digest), serde_json::Error> {
+        let bytes = serde_json::to_vec(self)?;
+        let digest = Digest::of(&bytes);
+        Ok((EncodedRecord { step: self.step, has_effects: self.has_effects(), bytes }, digest))
+    }
+
+    /// Reads a stored record.
+    ///
+    /// # Errors
+    /// Where the bytes are no record of this format.
+    pub fn decode(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+
+    fn has_effects(&self) -> bool {
+        matches!(&self.act, Act::Played(play) if !play.effects.is_empty())
+    }
+}

@@ -1,0 +1,115 @@
+//! Lanes: one queue for each aggregate that has requests on their way. A lane comes into being with its first request
+//! and is gone when nothing waits in it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher as _, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use super::{Job, group::Groups, overloaded};
+use crate::{
+    errors::ErrorReply,
+    identity::AggregateId,
+    limits::{GROUP_STEPS_MAX, LANE_CALLS_MAX},
+};
+
+/// Locks are held for a push or a pop; several of them keep unrelated players apart.
+const SHARDS: usize = 64;
+
+type Queues = HashMap<AggregateId, VecDeque<Job>>;
+
+pub(super) struct Lanes {
+    shards: [Mutex<Queues>; SHARDS],
+    hasher: RandomState,
+    groups: Groups,
+    emptied: Notify,
+}
+
+impl Lanes {
+    pub(super) fn new(groups: Groups) -> Self {
+        let shards = std::array::from_fn(|_| Mutex::default());
+        Self { shards, hasher: RandomState::new(), groups, emptied: Notify::new() }
+    }
+
+    /// Puts a job at the end of its lane.
+    pub(super) fn enter(self: &Arc<Self>, id: &AggregateId, job: Job) -> Result<(), ErrorReply> {
+        let mut queues = self.queues(id);
+        if let Some(queue) = queues.get_mut(id) {
+            if queue.len() >= LANE_CALLS_MAX {
+                return Err(overloaded());
+            }
+            queue.push_back(job);
+            return Ok(());
+        }
+        queues.insert(id.clone(), VecDeque::from([job]));
+        drop(queues);
+        tokio::spawn(Run { lanes: self.clone(), id: id.clone() }.run());
+        Ok(())
+    }
+
+    /// Waits until every lane is gone.
+    pub(super) async fn drained(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.shards.iter().all(|shard| lock(shard).is_empty()) {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn queues(&self, id: &AggregateId) -> MutexGuard<'_, Queues> {
+        let hash = self.hasher.hash_one(id);
+        lock(&self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)])
+    }
+}
+
+fn lock(shard: &Mutex<Queues>) -> MutexGuard<'_, Queues> {
+    // Nothing in a lock's reach can panic halfway through a change.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs a lane until nothing waits in it.
+struct Run {
+    lanes: Arc<Lanes>,
+    id: AggregateId,
+}
+
+impl Run {
+    async fn run(self) {
+        while let Some(jobs) = self.next_group() {
+            self.lanes.groups.run(&self.id, jobs).await;
+        }
+    }
+
+    /// What waits, as far as it may be committed together; the lane is gone if nothing does.
+    fn next_group(&self) -> Option<Vec<Job>> {
+        let mut queues = self.lanes.queues(&self.id);
+        let queue = queues.get_mut(&self.id)?;
+        if queue.is_empty() {
+            queues.remove(&self.id);
+            return None;
+        }
+        // A look at the records sees what is committed: it is a group of its own.
+        let alone = |job: &Job| job.request.reads_records();
+        let first_alone = queue.iter().take(GROUP_STEPS_MAX).position(alone);
+        let count = first_alone.map_or(GROUP_STEPS_MAX, |position| position.max(1)).min(queue.len());
+        Some(queue.drain(..count).collect())
+    }
+}
+
+impl Drop for Run {
+    /// At the end of a lane there is nothing left to do but to say so. After a panic the lane must not stay behind:
+    /// whoever waits in it is told, by the loss of their job.
+    fn drop(&mut self) {
+        let left = self.lanes.queues(&self.id).remove(&self.id);
+        if std::thread::panicking() {
+            let jobs = left.map_or(0, |queue| queue.len());
+            tracing::error!(aggregate = %self.id, jobs, "a lane has failed");
+        }
+        self.lanes.emptied.notify_waiters();
+    }
+}

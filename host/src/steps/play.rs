@@ -1,0 +1,231 @@
+//! A step of a game: which release runs, what it gets to see, and what becomes of what it did.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use super::{Outcome, canonical, group::{Draft, Groups}, overloaded};
+use crate::{
+    aggregate::{Aggregate, Documents, OpenRound, Session},
+    catalog::Playable,
+    chance::Seed,
+    engine::{Answer, Call, Done, Malfunction, Step},
+    errors::{ErrorReply, HostError},
+    identity::{GameId, IdempotencyKey, PlayerId, RoundId, SessionId},
+    json::Json,
+    record::{Act, Play, Reply, RoundMark},
+    rounds::RoundMoney,
+};
+
+/// A call of a game.
+#[derive(Clone, Debug)]
+pub struct PlayRequest {
+    /// The session that calls.
+    pub session: SessionId,
+    /// The game.
+    pub game: GameId,
+    /// The game's method.
+    pub method: String,
+    /// By name, without the host's own members.
+    pub params: Map<String, Value>,
+}
+
+impl PlayRequest {
+    pub(super) fn is_the_one_of(&self, play: &Play) -> bool {
+        let same_params = || canonical(&self.params).is_ok_and(|params| params == play.params);
+        self.game == play.game && self.method == play.method && same_params()
+    }
+}
+
+impl Groups {
+    pub(super) async fn play(
+        &self,
+        draft: &mut Draft,
+        request: &PlayRequest,
+        seed: Seed,
+        key: Option<&IdempotencyKey>,
+    ) -> Outcome {
+        let aggregate = draft.aggregate.clone();
+        let session = aggregate.session(&request.session, draft.now_ms).ok_or(HostError::SessionEnded)?;
+        let playable = self.playable(&aggregate, &request.game)?;
+        let params = Value::Object(request.params.clone());
+        playable.check(&request.method, &params)?;
+        let params = canonical(&request.params)?;
+        let open = aggregate.rounds.get(&request.game);
+        if let Some(round) = open.filter(|round| round.currency != session.currency) {
+            return Err(HostError::CurrencyMismatch { currency: round.currency }.into());
+        }
+        let before = Before { aggregate: &aggregate, session, open, game: &request.game };
+        let step = before.step(draft, &request.method, &params, seed)?;
+        let done = self.engine.run(&playable.release, step).await.map_err(|_| overloaded())?;
+        let play = Play {
+            session: session.id.clone(),
+            currency: session.currency,
+            locale: session.locale.clone(),
+            game: request.game.clone(),
+            release: playable.release.digest(),
+            method: request.method.clone(),
+            params,
+            seed,
+            round: None,
+            observed: done.observed.clone(),
+            draws: done.draws.clone(),
+            documents: BTreeMap::new(),
+            effects: Vec::new(),
+            void: None,
+        };
+        conclude(draft, key, open, play, done)
+    }
+
+    /// The release that answers: that of the open round, else the active one.
+    fn playable(&self, aggregate: &Aggregate, game: &GameId) -> Result<&Arc<Playable>, ErrorReply> {
+        match aggregate.rounds.get(game) {
+            Some(round) => self.catalog.release(&round.release).ok_or_else(|| {
+                HostError::ReleaseUnavailable { game: game.clone(), release: round.release }.into()
+            }),
+            None => self.catalog.active(game).ok_or_else(ErrorReply::method_not_found),
+        }
+    }
+}
+
+/// What a step of a game starts from.
+struct Before<'a> {
+    aggregate: &'a Aggregate,
+    session: &'a Session,
+    open: Option<&'a OpenRound>,
+    game: &'a GameId,
+}
+
+impl Before<'_> {
+    fn step(&self, draft: &Draft, method: &str, params: &Json, seed: Seed) -> Result<Step, ErrorReply> {
+        let player: PlayerId = self.aggregate.id.name().parse().map_err(|_| ErrorReply::internal())?;
+        let opened_by = self.open.map_or(draft.next_step(), |round| round.opened_by);
+        let call = Call {
+            player,
+            currency: self.session.currency,
+            locale: self.session.locale.clone(),
+            round: RoundId { aggregate: self.aggregate.id.clone(), opened_by },
+            round_calls: self.open.map_or(0, |round| round.calls),
+            now_ms: draft.now_ms,
+            method: method.to_owned(),
+            params: params.clone(),
+        };
+        let stakes = self.open.map(OpenRound::stakes);
+        let money = RoundMoney::new(self.game.clone(), self.session.currency, self.aggregate.ledger.clone(), stakes);
+        let documents = self.aggregate.documents.get(self.game).cloned().unwrap_or_default();
+        Ok(Step { call, money, documents, seed })
+    }
+}
+
+/// Turns what a game did into a step, or into nothing where it did nothing.
+fn conclude(
+    draft: &mut Draft,
+    key: Option<&IdempotencyKey>,
+    open: Option<&OpenRound>,
+    mut play: Play,
+    mut done: Done,
+) -> Outcome {
+    let (body, round_open) = match done.answer {
+        Ok(Answer::Reply { ref body, round_open }) => (body.clone(), round_open),
+        // Nothing was drawn: the answer follows from what the client knew, and leaves no trace.
+        Ok(Answer::Fault(fault)) if done.draws.is_empty() => return Err(fault),
+        // Chance was asked and then refused: the record shows it, so that nobody can ask again unseen.
+        Ok(Answer::Fault(fault)) => return void(draft, key, play, "fault-after-draw", fault),
+        Err(malfunction) => return malfunctioned(draft, key, play, &malfunction),
+    };
+    let round = match close_round(&mut done.money, round_open) {
+        Ok(()) => round_after(draft, open, &play, &done.money, round_open),
+        Err(malfunction) => {
+            tracing::error!(target: "game", game = %play.game, release = %play.release, method = play.method, "the game broke down: {malfunction}");
+            return malfunctioned(draft, key, play, &malfunction);
+        }
+    };
+    let closes = open.is_some() && !round_open;
+    let looked_only = done.money.transfers().is_empty()
+        && done.written.is_empty()
+        && done.draws.is_empty()
+        && done.effects.is_empty()
+        && !closes;
+    if looked_only && key.is_none() {
+        return Ok(body);
+    }
+    play.round = round.as_ref().map(|round| mark(draft, round, round_open));
+    play.documents = done.written;
+    play.effects = done.effects;
+    let game = play.game.clone();
+    let documents = done.documents;
+    let (ledger, transfers) = done.money.finish();
+    draft.take_step(key, Act::Played(Box::new(play)), transfers, Reply::Result(body), |aggregate| {
+        aggregate.ledger = ledger;
+        keep_documents(aggregate, &game, documents);
+        match round.filter(|_| round_open) {
+            Some(round) => aggregate.rounds.insert(game, round),
+            None => aggregate.rounds.remove(&game),
+        };
+    })
+}
+
+/// Settles the round unless it goes on.
+fn close_round(money: &mut RoundMoney, round_open: bool) -> Result<(), Malfunction> {
+    match (money.round(), round_open) {
+        (None, true) => Err(Malfunction::InvalidReply("it keeps a round open that no stake has opened".to_owned())),
+        (_, true) => Ok(()),
+        (_, false) => money.settle().map_err(|refusal| Malfunction::InvalidReply(refusal.to_string())),
+    }
+}
+
+/// The round with this call in it.
+fn round_after(
+    draft: &Draft,
+    open: Option<&OpenRound>,
+    play: &Play,
+    money: &RoundMoney,
+    round_open: bool,
+) -> Option<OpenRound> {
+    let stakes = money.round()?;
+    let mut round = open.cloned().unwrap_or(OpenRound {
+        opened_by: draft.next_step(),
+        opened_at_ms: draft.now_ms,
+        release: play.release,
+        currency: play.currency,
+        calls: 0,
+        staked: stakes.staked,
+        paid: stakes.paid,
+    });
+    debug_assert!(round_open || money.staked() == stakes.staked);
+    round.calls += 1;
+    round.staked = stakes.staked;
+    round.paid = stakes.paid;
+    Some(round)
+}
+
+fn mark(draft: &Draft, round: &OpenRound, open: bool) -> RoundMark {
+    RoundMark {
+        id: RoundId { aggregate: draft.aggregate.id.clone(), opened_by: round.opened_by },
+        call: round.calls - 1,
+        opened_at_ms: round.opened_at_ms,
+        staked: round.staked,
+        paid: round.paid,
+        open,
+    }
+}
+
+fn keep_documents(aggregate: &mut Aggregate, game: &GameId, documents: Documents) {
+    if documents.is_empty() {
+        aggregate.documents.remove(game);
+    } else {
+        aggregate.documents.insert(game.clone(), documents);
+    }
+}
+
+fn malfunctioned(draft: &mut Draft, key: Option<&IdempotencyKey>, play: Play, malfunction: &Malfunction) -> Outcome {
+    let error = malfunction.to_host_error();
+    let reason = error.reason();
+    void(draft, key, play, reason, error.into())
+}
+
+/// Records a step that changes nothing but the chain.
+fn void(draft: &mut Draft, key: Option<&IdempotencyKey>, mut play: Play, reason: &str, error: ErrorReply) -> Outcome {
+    play.void = Some(reason.to_owned());
+    draft.take_step(key, Act::Played(Box::new(play)), Vec::new(), Reply::Error(error), |_| {})
+}

@@ -1,0 +1,274 @@
+//! Looking at an aggregate: balances, history, rounds. Changes nothing.
+
+use super::{
+    Outcome,
+    group::{Draft, Groups},
+    replies::{Balances, Movement, MovementKind, Page, PlayerInfo, RoundCall, RoundHistory, RoundRow, SessionInfo},
+    reply,
+};
+use crate::{
+    aggregate::{Aggregate, OpenRound},
+    errors::{ErrorReply, HostError},
+    identity::{GameId, RoundId, SessionId},
+    limits::PAGE_RECORDS_MAX,
+    money::Account,
+    record::{Act, Play, Record},
+};
+
+/// What to look at.
+#[derive(Clone, Debug)]
+pub enum View {
+    /// The player, for the operator: balances, sessions, open rounds.
+    Player,
+    /// A session, for its player.
+    Session(SessionId),
+    /// The balances of a session's player.
+    Balance(SessionId),
+    /// Movements of money, newest first.
+    History(HistoryQuery),
+    /// Rounds: those open now, then those closed, newest first.
+    Rounds(HistoryQuery),
+    /// One round, with all its calls and draws.
+    Round(Option<SessionId>, RoundId),
+}
+
+/// A page of the past.
+#[derive(Clone, Debug)]
+pub struct HistoryQuery {
+    /// Whose session asks; `None` for the operator.
+    pub session: Option<SessionId>,
+    /// Only what happened before this step: the `next` of the page before.
+    pub before: Option<u64>,
+    /// Rows wanted.
+    pub rows_max: usize,
+}
+
+impl View {
+    pub(super) fn reads_records(&self) -> bool {
+        matches!(self, Self::History(_) | Self::Rounds(_) | Self::Round(..))
+    }
+
+    fn session(&self) -> Option<&SessionId> {
+        match self {
+            Self::Player => None,
+            Self::Session(session) | Self::Balance(session) => Some(session),
+            Self::History(query) | Self::Rounds(query) => query.session.as_ref(),
+            Self::Round(session, _) => session.as_ref(),
+        }
+    }
+}
+
+impl Groups {
+    pub(super) async fn view(&self, draft: &Draft, view: &View) -> Outcome {
+        let aggregate = &*draft.aggregate;
+        if let Some(session) = view.session() {
+            aggregate.session(session, draft.now_ms).ok_or(HostError::SessionEnded)?;
+        }
+        match view {
+            View::Player => player(aggregate),
+            View::Session(session) => session_info(aggregate, session),
+            View::Balance(session) => balance(aggregate, session),
+            View::History(query) => self.history(aggregate, query).await,
+            View::Rounds(query) => self.rounds(aggregate, query).await,
+            View::Round(_, round) => self.round(aggregate, round).await,
+        }
+    }
+
+    async fn history(&self, aggregate: &Aggregate, query: &HistoryQuery) -> Outcome {
+        let (records, next) = self.records_before(aggregate, query.before, query.rows_max as u64).await?;
+        let rows: Vec<_> = records.iter().rev().flat_map(movements).collect();
+        reply(&Page { rows, next })
+    }
+
+    async fn rounds(&self, aggregate: &Aggregate, query: &HistoryQuery) -> Outcome {
+        let mut rows = Vec::new();
+        if query.before.is_none() {
+            rows.extend(aggregate.rounds.iter().map(|(game, round)| open_row(aggregate, game, round)));
+        }
+        let mut before = query.before;
+        let mut read = 0;
+        let next = loop {
+            let (records, rest) = self.records_before(aggregate, before, PAGE_CHUNK_RECORDS).await?;
+            read += records.len() as u64;
+            for record in records.iter().rev() {
+                before = Some(record.step);
+                rows.extend(closed_row(record));
+                if rows.len() >= query.rows_max {
+                    break;
+                }
+            }
+            // A page ends when it is full, when there is nothing more, or when enough was read for one call.
+            if rows.len() >= query.rows_max || rest.is_none() || read >= PAGE_RECORDS_MAX {
+                break before.filter(|step| *step > 1 && (rest.is_some() || rows.len() >= query.rows_max));
+            }
+        };
+        reply(&Page { rows, next })
+    }
+
+    async fn round(&self, aggregate: &Aggregate, id: &RoundId) -> Outcome {
+        if id.aggregate != aggregate.id {
+            return Err(HostError::RoundNotFound.into());
+        }
+        let mut calls = Vec::new();
+        let mut first = id.opened_by;
+        while first <= aggregate.step {
+            let last = first.saturating_add(PAGE_CHUNK_RECORDS - 1);
+            let records = self.records(&aggregate.id, first, last).await?;
+            for record in records {
+                let Some(mark) = played(&record).and_then(|play| play.round.as_ref()).filter(|mark| mark.id == *id) else {
+                    // The step that the id names must itself be of the round.
+                    if calls.is_empty() {
+                        return Err(HostError::RoundNotFound.into());
+                    }
+                    continue;
+                };
+                let open = mark.open;
+                calls.push(record);
+                if !open {
+                    return round_reply(calls);
+                }
+            }
+            first = last.saturating_add(1);
+        }
+        if calls.is_empty() { Err(HostError::RoundNotFound.into()) } else { round_reply(calls) }
+    }
+
+    /// Up to `count_max` records before a step (or the newest), in order, and where the page before them begins.
+    async fn records_before(
+        &self,
+        aggregate: &Aggregate,
+        before: Option<u64>,
+        count_max: u64,
+    ) -> Result<(Vec<Record>, Option<u64>), ErrorReply> {
+        let last = before.map_or(aggregate.step, |before| before.saturating_sub(1).min(aggregate.step));
+        let first = (last + 1).saturating_sub(count_max).max(1);
+        if last < first {
+            return Ok((Vec::new(), None));
+        }
+        let records = self.records(&aggregate.id, first, last).await?;
+        Ok((records, (first > 1).then_some(first)))
+    }
+}
+
+/// Records read at a time.
+const PAGE_CHUNK_RECORDS: u64 = 200;
+
+fn player(aggregate: &Aggregate) -> Outcome {
+    reply(&PlayerInfo {
+        player: aggregate.id.name().to_owned(),
+        steps: aggregate.step,
+        balances: aggregate.ledger.balances().collect(),
+        sessions: aggregate.sessions.clone(),
+        open_rounds: aggregate.rounds.iter().map(|(game, round)| open_row(aggregate, game, round)).collect(),
+    })
+}
+
+fn session_info(aggregate: &Aggregate, session: &SessionId) -> Outcome {
+    let session = aggregate.sessions.iter().find(|open| open.id == *session).ok_or(HostError::SessionEnded)?;
+    reply(&SessionInfo {
+        player: aggregate.id.name().to_owned(),
+        session: session.clone(),
+        balance: aggregate.ledger.balance(session.currency),
+    })
+}
+
+fn balance(aggregate: &Aggregate, session: &SessionId) -> Outcome {
+    let session = aggregate.sessions.iter().find(|open| open.id == *session).ok_or(HostError::SessionEnded)?;
+    reply(&Balances {
+        currency: session.currency,
+        balance: aggregate.ledger.balance(session.currency),
+        balances: aggregate.ledger.balances().collect(),
+    })
+}
+
+fn movements(record: &Record) -> impl Iterator<Item = Movement> {
+    let play = played(record);
+    let reason = match &record.act {
+        Act::Deposited(payment) | Act::Withdrawn(payment) => payment.reason.as_deref(),
+        _ => None,
+    };
+    record.transfers.iter().rev().filter_map(move |transfer| {
+        let amount = i64::try_from(transfer.amount.get()).ok()?;
+        let (kind, change) = match (&transfer.from, &transfer.to) {
+            (Account::Operator, Account::Player) => (MovementKind::Deposit, amount),
+            (Account::Player, Account::Operator) => (MovementKind::Withdrawal, -amount),
+            (Account::Player, Account::Escrow) => (MovementKind::Stake, -amount),
+            (Account::Escrow, Account::Player) => (MovementKind::Refund, amount),
+            (Account::House(_), Account::Player) => (MovementKind::Payout, amount),
+            // Between escrow and house: no movement of the player's.
+            _ => return None,
+        };
+        Some(Movement {
+            step: record.step,
+            at_ms: record.at_ms,
+            kind,
+            game: play.map(|play| play.game.clone()),
+            round: play.and_then(|play| play.round.as_ref()).map(|mark| mark.id.clone()),
+            reason: reason.map(str::to_owned),
+            currency: transfer.currency,
+            change,
+            balance: transfer.balance,
+        })
+    })
+}
+
+fn played(record: &Record) -> Option<&Play> {
+    match &record.act {
+        Act::Played(play) => Some(play),
+        _ => None,
+    }
+}
+
+fn open_row(aggregate: &Aggregate, game: &GameId, round: &OpenRound) -> RoundRow {
+    RoundRow {
+        round: RoundId { aggregate: aggregate.id.clone(), opened_by: round.opened_by },
+        game: game.clone(),
+        release: round.release,
+        currency: round.currency,
+        opened_at_ms: round.opened_at_ms,
+        closed_at_ms: None,
+        open: true,
+        calls: round.calls,
+        staked: round.staked,
+        paid: round.paid,
+    }
+}
+
+/// The row of the round that a step closed.
+fn closed_row(record: &Record) -> Option<RoundRow> {
+    round_row(record).filter(|row| !row.open)
+}
+
+fn round_row(record: &Record) -> Option<RoundRow> {
+    let play = played(record)?;
+    let mark = play.round.as_ref()?;
+    Some(RoundRow {
+        round: mark.id.clone(),
+        game: play.game.clone(),
+        release: play.release,
+        currency: play.currency,
+        opened_at_ms: mark.opened_at_ms,
+        closed_at_ms: (!mark.open).then_some(record.at_ms),
+        open: mark.open,
+        calls: mark.call + 1,
+        staked: mark.staked,
+        paid: mark.paid,
+    })
+}
+
+fn round_reply(records: Vec<Record>) -> Outcome {
+    let summary = records.last().and_then(round_row).ok_or(HostError::RoundNotFound)?;
+    let calls = records.into_iter().filter_map(|record| {
+        let Act::Played(play) = record.act else { return None };
+        Some(RoundCall {
+            step: record.step,
+            at_ms: record.at_ms,
+            method: play.method,
+            params: play.params,
+            draws: play.draws,
+            transfers: record.transfers,
+            reply: record.reply,
+        })
+    });
+    reply(&RoundHistory { summary, calls: calls.collect() })
+}

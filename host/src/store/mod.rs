@@ -1,0 +1,89 @@
+//! The store port: where aggregates and step records are kept. An adapter promises that a commit is whole or not at
+//! all, and durable once it is answered; it knows nothing of games, money or protocols.
+
+mod embedded;
+mod space;
+
+use std::{ops::RangeInclusive, sync::Arc};
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+pub use self::embedded::{Embedded, OpenError, Settings as EmbeddedSettings};
+use crate::{aggregate::Aggregate, identity::AggregateId, record::EncodedRecord};
+
+/// New steps of one aggregate.
+#[derive(Debug)]
+pub struct Commit {
+    /// The version that the aggregate must still have; 0 where it must not exist yet.
+    pub expected: u64,
+    /// The aggregate after the newest of the steps.
+    pub aggregate: Arc<Aggregate>,
+    /// The steps' records in order, numbered from `expected + 1` to the aggregate's version.
+    pub records: Vec<EncodedRecord>,
+}
+
+/// Why a commit was not made. Nothing of it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CommitError {
+    /// The aggregate has another version: load it again.
+    #[error("the aggregate has another version by now")]
+    Conflict,
+    /// The aggregate's document is larger than the store takes.
+    #[error("the aggregate has {size} bytes; {size_max} are allowed")]
+    TooLarge {
+        /// What it has.
+        size: usize,
+        /// What is allowed.
+        size_max: usize,
+    },
+    /// See [`StoreError`].
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The store cannot do its work.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// No room; commits are taken again once there is some.
+    #[error("the disk has no room left: {0}")]
+    Full(String),
+    /// It failed or is closed.
+    #[error("the store has failed: {0}")]
+    Unavailable(String),
+    /// What is stored does not read back.
+    #[error("the stored data is damaged: {0}")]
+    Corrupt(String),
+}
+
+/// Where aggregates and records are kept.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The aggregate after its newest committed step.
+    async fn load(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError>;
+
+    /// Stores the steps if the aggregate still has the expected version. Durable once this returns.
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError>;
+
+    /// The records of the steps in this range that there are, in order, each with its step's number.
+    async fn records(&self, id: &AggregateId, steps: RangeInclusive<u64>) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
+
+    /// Aggregates in the order of their ids, after `after`: at most `count_max` of them.
+    async fn aggregates_after(
+        &self,
+        after: Option<&AggregateId>,
+        count_max: usize,
+    ) -> Result<Vec<Arc<Aggregate>>, StoreError>;
+
+    /// The steps with effects that nothing has carried on yet, in the order of aggregates and steps.
+    async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError>;
+
+    /// Whether commits can be expected to succeed.
+    fn health(&self) -> Result<(), StoreError>;
+
+    /// Waits until the store has failed for good. Nothing that was answered is lost, but only a restart helps.
+    async fn failed(&self) -> StoreError;
+
+    /// Finishes what was begun and closes the files; what is asked for later is refused.
+    async fn close(&self);
+}
