@@ -127,21 +127,16 @@ impl Blackjack {
     }
 
     /// Shows the rules, the limits and the round waiting for the player. Changes nothing.
-    pub fn table(&mut self, table: &mut Table) -> Result<TableView, Error> {
-        let round = self.open(table);
-        if round.is_some() {
-            table.keep_round_open();
-        }
-        Ok(TableView::new(round.as_deref()))
+    pub fn table(&self, table: &Table) -> Result<TableView, Error> {
+        Ok(TableView::new(self.open(table)))
     }
 }
 
 impl Blackjack {
     /// The round waiting for the player. One that the host no longer holds, because the operator has resolved it, is
-    /// forgotten.
-    fn open(&mut self, table: &Table) -> Option<&mut Round> {
-        self.round.take_if(|_| table.staked() == 0);
-        self.round.as_mut()
+    /// none.
+    fn open(&self, table: &Table) -> Option<&Round> {
+        self.round.as_ref().filter(|_| table.round_open())
     }
 
     fn play(&mut self, table: &mut Table, action: Action) -> Result<RoundView, Error> {
