@@ -3,7 +3,8 @@
 /// The least opening stake, in minor units.
 pub const STAKE_MIN: u64 = 2;
 
-/// The greatest opening stake, in minor units. A round stakes at most four times as much.
+/// The greatest opening stake, in minor units. A round stakes at most four and a half times as much: two doubled
+/// hands and the insurance.
 pub const STAKE_MAX: u64 = 1_000_000;
 
 /// The opening stake is a multiple of this: then 3:2 on it and the half of it are exact.
