@@ -7,7 +7,8 @@ use crate::feature::Feature;
 use crate::rules::*;
 
 const PPM: u128 = 1_000_000;
-const WINDOWS: u128 = (STOPS as u128).pow(REELS as u32);
+/// All windows: one factor a reel.
+const WINDOWS: u128 = (STOPS as u128).pow(5);
 /// Line stakes of one total stake.
 const STAKE: u128 = LINES as u128;
 

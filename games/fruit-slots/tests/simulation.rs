@@ -20,7 +20,8 @@ impl Generator {
     }
 
     fn wins(&mut self, multiplier: u64) -> Wins {
-        let stops: [usize; REELS] = std::array::from_fn(|_| usize::try_from(self.next() % STOPS as u64).unwrap());
+        let stops: [usize; REELS] =
+            std::array::from_fn(|_| usize::try_from(self.next() % STOPS as u64).expect("below STOPS"));
         Wins::of(&window(stops), multiplier)
     }
 }
