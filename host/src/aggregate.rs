@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    identity::{AggregateId, Digest, GameId, Locale, ReleaseDigest, SessionId},
     idempotency::AnsweredKeys,
+    identity::{AggregateId, Digest, GameId, Locale, ReleaseDigest, SessionId},
     json::Json,
     limits::SESSIONS_OPEN_MAX,
     money::{Amount, Currency, Ledger},

@@ -297,8 +297,14 @@ mod tests {
     fn names_are_checked_where_they_come_in() {
         check::<GameId>(&["a", "fruit-slots", "x2"], &["", "2x", "Fruit", "a/b", "a_b", "é"]);
         check::<PlayerId>(&["alice", "A.b-c_9"], &["", "a/b", "a b", "é", &"x".repeat(65)]);
-        check::<AggregateId>(&["player/alice", "table/7"], &["", "alice", "player/", "/alice", "Player/a", "player/a/b"]);
-        check::<RoundId>(&["player/alice/42"], &["player/alice", "player/alice/", "player/alice/042", "player/alice/-1", "/1"]);
+        check::<AggregateId>(
+            &["player/alice", "table/7"],
+            &["", "alice", "player/", "/alice", "Player/a", "player/a/b"],
+        );
+        check::<RoundId>(
+            &["player/alice/42"],
+            &["player/alice", "player/alice/", "player/alice/042", "player/alice/-1", "/1"],
+        );
         check::<Locale>(&["en", "en-GB"], &["", "e", "en_GB"]);
         check::<IdempotencyKey>(&["a", "3f0e-1!"], &["", "a b", "é", &"x".repeat(129)]);
         check::<Digest>(&[&"0f".repeat(32)], &["", "0F", &"0F".repeat(32), &"0f".repeat(31)]);

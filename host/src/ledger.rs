@@ -127,16 +127,14 @@ impl Chain {
             return Err(self.broken(culprit, &format!("record {step} holds another digest of the record before it")));
         }
         for transfer in &record.transfers {
-            let made = self.ledger.transfer(
-                transfer.from.clone(),
-                transfer.to.clone(),
-                transfer.currency,
-                transfer.amount,
-            );
+            let made =
+                self.ledger.transfer(transfer.from.clone(), transfer.to.clone(), transfer.currency, transfer.amount);
             match made {
                 Ok(made) if made == *transfer => {}
                 Ok(made) => {
-                    return Err(self.broken(step, &format!("a transfer leads to {}, not {}", made.balance, transfer.balance)));
+                    return Err(
+                        self.broken(step, &format!("a transfer leads to {}, not {}", made.balance, transfer.balance))
+                    );
                 }
                 Err(error) => return Err(self.broken(step, &format!("a transfer cannot be made: {error}"))),
             }
@@ -156,7 +154,12 @@ impl Chain {
             return Err(Broken::Aggregate { aggregate: self.aggregate.clone(), flaw });
         }
         for currency in aggregate.ledger.balances().map(|(currency, _)| currency) {
-            let staked: u64 = aggregate.rounds.values().filter(|round| round.currency == currency).map(|round| round.staked.get()).sum();
+            let staked: u64 = aggregate
+                .rounds
+                .values()
+                .filter(|round| round.currency == currency)
+                .map(|round| round.staked.get())
+                .sum();
             if i64::try_from(staked).ok() != Some(aggregate.ledger.position(&Account::Escrow, currency)) {
                 let flaw = format!("escrow in {currency} is not what its open rounds have staked");
                 return Err(Broken::Aggregate { aggregate: self.aggregate.clone(), flaw });
@@ -193,7 +196,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} aggregates, {} records: every chain is whole and all accounts sum to zero", self.aggregates, self.records)?;
+        writeln!(
+            f,
+            "{} aggregates, {} records: every chain is whole and all accounts sum to zero",
+            self.aggregates, self.records
+        )?;
         for (account, held) in &self.accounts {
             for (currency, position) in held {
                 writeln!(f, "{:<40} {position:>24} {currency}", account.to_string())?;

@@ -1,1 +1,7 @@
-fn main(){}
+//! The `croupier` command.
+
+use clap::Parser as _;
+
+fn main() -> anyhow::Result<()> {
+    croupier::cli::Cli::parse().run()
+}

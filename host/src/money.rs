@@ -296,7 +296,9 @@ impl Ledger {
 
     /// Every position, ordered by account and currency.
     pub fn positions(&self) -> impl Iterator<Item = (&Account, Currency, i64)> {
-        self.0.iter().flat_map(|(account, held)| held.iter().map(move |(currency, position)| (account, *currency, *position)))
+        self.0
+            .iter()
+            .flat_map(|(account, held)| held.iter().map(move |(currency, position)| (account, *currency, *position)))
     }
 
     /// The player's balances, one per currency ever held.

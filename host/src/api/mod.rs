@@ -6,7 +6,10 @@ mod host_method;
 mod operator;
 mod player;
 
-pub use self::{operator::{Operator, OperatorService}, player::{PlayerCaller, PlayerService}};
+pub use self::{
+    operator::{Operator, OperatorService},
+    player::{PlayerCaller, PlayerService},
+};
 
 use serde_json::{Map, Value};
 

@@ -146,7 +146,10 @@ fn methods() -> Result<HostMethods, SchemaError> {
         .with::<PaymentParams, Paid>("wallet.deposit", "From operator to player. Needs an idempotency_key.")?
         .with::<PaymentParams, Paid>("wallet.withdraw", "From player to operator. Needs an idempotency_key.")?
         .with::<HistoryParams, Page<Movement>>("wallet.history", "Movements of a player's money, newest first.")?
-        .with::<HistoryParams, Page<RoundRow>>("round.list", "Rounds: those open now, then those closed, newest first.")?
+        .with::<HistoryParams, Page<RoundRow>>(
+            "round.list",
+            "Rounds: those open now, then those closed, newest first.",
+        )?
         .with::<RoundParams, RoundHistory>("round.get", "One round with its calls, draws and movements of money.")?
         .with::<Nothing, Vec<GameRow>>("game.list", "The games that can be played.")?
         .with::<Nothing, Report>("ledger.check", "Proves the whole store; takes its time on a large one.")?
@@ -254,11 +257,7 @@ impl OperatorService {
         Ok(AggregateId::player(&player))
     }
 
-    fn history(
-        &self,
-        method: &str,
-        params: Map<String, Value>,
-    ) -> Result<(AggregateId, HistoryQuery), ErrorReply> {
+    fn history(&self, method: &str, params: Map<String, Value>) -> Result<(AggregateId, HistoryQuery), ErrorReply> {
         let HistoryParams { player, before, limit } = self.methods.read(method, params)?;
         Ok((AggregateId::player(&player), HistoryQuery { session: None, before, rows_max: limit }))
     }

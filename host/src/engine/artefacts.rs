@@ -40,7 +40,12 @@ impl Artefacts {
     ///
     /// # Errors
     /// Where the bytes are no component that the engine accepts. Trouble with the cache itself is logged and no error.
-    pub(super) fn component(&self, engine: &Engine, digest: ReleaseDigest, bytes: &[u8]) -> wasmtime::Result<Component> {
+    pub(super) fn component(
+        &self,
+        engine: &Engine,
+        digest: ReleaseDigest,
+        bytes: &[u8],
+    ) -> wasmtime::Result<Component> {
         let Some(path) = self.path(digest) else { return Component::new(engine, bytes) };
         if let Some(component) = self.read(engine, &path) {
             return Ok(component);

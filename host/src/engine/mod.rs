@@ -15,11 +15,11 @@ use thiserror::Error;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Store, UpdateDeadline, component::HasSelf};
 
+use self::{artefacts::Artefacts, configuration::TICK, step_state::StepState, ticker::Ticker};
 pub use self::{
     malfunction::Malfunction,
     release::{Descriptor, LoadError, Method, Release},
 };
-use self::{artefacts::Artefacts, configuration::TICK, step_state::StepState, ticker::Ticker};
 use crate::{
     aggregate::Documents,
     bindings::{

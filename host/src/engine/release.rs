@@ -164,7 +164,10 @@ impl Release {
 
 impl std::fmt::Debug for Release {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Release").field("digest", &self.digest).field("descriptor", &self.descriptor).finish_non_exhaustive()
+        f.debug_struct("Release")
+            .field("digest", &self.digest)
+            .field("descriptor", &self.descriptor)
+            .finish_non_exhaustive()
     }
 }
 

@@ -103,7 +103,10 @@ impl StepState {
     }
 
     /// Every import goes through here: it is counted, measured where asked for, and refused outside of a call.
-    pub(super) fn host_call<T>(&mut self, import: impl FnOnce(&mut Play) -> wasmtime::Result<T>) -> wasmtime::Result<T> {
+    pub(super) fn host_call<T>(
+        &mut self,
+        import: impl FnOnce(&mut Play) -> wasmtime::Result<T>,
+    ) -> wasmtime::Result<T> {
         self.host_calls += 1;
         if self.host_calls > STEP_HOST_CALLS_MAX {
             return Err(Malfunction::TooManyHostCalls.into());

@@ -1,6 +1,11 @@
 //! The operator's acts on a player: creation, sessions, deposits and withdrawals.
 
-use super::{Outcome, group::Draft, replies::{Created, Paid, SessionClosed, SessionOpened}, reply};
+use super::{
+    Outcome,
+    group::Draft,
+    replies::{Created, Paid, SessionClosed, SessionOpened},
+    reply,
+};
 use crate::{
     aggregate::Session,
     errors::{ErrorReply, HostError},

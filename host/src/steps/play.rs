@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use super::{Outcome, canonical, group::{Draft, Groups}, overloaded};
+use super::{
+    Outcome, canonical,
+    group::{Draft, Groups},
+    overloaded,
+};
 use crate::{
     aggregate::{Aggregate, Documents, OpenRound, Session},
     catalog::Playable,
@@ -80,9 +84,10 @@ impl Groups {
     /// The release that answers: that of the open round, else the active one.
     fn playable(&self, aggregate: &Aggregate, game: &GameId) -> Result<&Arc<Playable>, ErrorReply> {
         match aggregate.rounds.get(game) {
-            Some(round) => self.catalog.release(&round.release).ok_or_else(|| {
-                HostError::ReleaseUnavailable { game: game.clone(), release: round.release }.into()
-            }),
+            Some(round) => self
+                .catalog
+                .release(&round.release)
+                .ok_or_else(|| HostError::ReleaseUnavailable { game: game.clone(), release: round.release }.into()),
             None => self.catalog.active(game).ok_or_else(ErrorReply::method_not_found),
         }
     }

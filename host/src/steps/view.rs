@@ -115,7 +115,8 @@ impl Groups {
             let last = first.saturating_add(PAGE_CHUNK_RECORDS - 1);
             let records = self.records(&aggregate.id, first, last).await?;
             for record in records {
-                let Some(mark) = played(&record).and_then(|play| play.round.as_ref()).filter(|mark| mark.id == *id) else {
+                let Some(mark) = played(&record).and_then(|play| play.round.as_ref()).filter(|mark| mark.id == *id)
+                else {
                     // The step that the id names must itself be of the round.
                     if calls.is_empty() {
                         return Err(HostError::RoundNotFound.into());

@@ -25,7 +25,13 @@ pub(super) struct Space {
 impl Space {
     pub(super) fn new(directory: &Path, reserve_bytes: u64) -> Self {
         let directory = directory.to_owned();
-        Self { directory, reserve_bytes, start: Instant::now(), due_at_ms: AtomicU64::new(0), low: AtomicBool::new(false) }
+        Self {
+            directory,
+            reserve_bytes,
+            start: Instant::now(),
+            due_at_ms: AtomicU64::new(0),
+            low: AtomicBool::new(false),
+        }
     }
 
     /// # Errors

@@ -1,0 +1,139 @@
+//! `croupier dev`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+
+use super::serve::{environment, listen, stop_signal};
+use crate::{config::Config, data_directory::DataDirectory, host::Host, packaging, telemetry};
+
+/// Build the games, start a host and play: everything on this computer, with a demo player who has money
+///
+/// The player keeps money and rounds in the data directory until it is removed.
+#[derive(Debug, Args)]
+pub(super) struct Dev {
+    /// The folder whose subfolders are games
+    #[arg(long, default_value = "games", value_name = "DIRECTORY")]
+    games: PathBuf,
+    /// The host's directory
+    #[arg(long, default_value = ".croupier", value_name = "DIRECTORY")]
+    data: PathBuf,
+    /// Address and port for HTTP
+    #[arg(long, default_value = "127.0.0.1:7070", value_name = "ADDRESS")]
+    listen: String,
+    /// Play the components in this folder instead of building any
+    #[arg(long, value_name = "DIRECTORY")]
+    components: Option<PathBuf>,
+}
+
+impl Dev {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut config = Config::load(None, environment())?;
+        telemetry::start(config.log.format, &config.log.filter)?;
+        config.games.directory = match &self.components {
+            Some(components) => components.clone(),
+            None => build_games(&self.games, &self.data.join("components"))?,
+        };
+        config.store.directory = self.data.clone();
+        config.server.listen = self.listen;
+        config.operator.token = operator_token(&self.data)?;
+        super::runtime()?.block_on(async {
+            let host = Host::start(&config).await?;
+            let listener = listen(&config.server.listen).await?;
+            let address = format!("http://{}", listener.local_addr()?);
+            let demo = Demo::prepare(&host).await?;
+            demo.print(&address, &config.operator.token, &host);
+            host.serve(listener, stop_signal()?).await
+        })
+    }
+}
+
+fn build_games(games: &Path, output: &Path) -> anyhow::Result<PathBuf> {
+    let folders = packaging::games_in(games).context("run it where the folder 'games' is, or say --games")?;
+    anyhow::ensure!(!folders.is_empty(), "there are no games in {}", games.display());
+    // What is no longer a game must not be played on.
+    if output.is_dir() {
+        std::fs::remove_dir_all(output).with_context(|| output.display().to_string())?;
+    }
+    for folder in folders {
+        let built = packaging::build(&folder, output)?;
+        println!("built {} ({} kB)", built.name, built.bytes.div_ceil(1000));
+    }
+    Ok(output.to_owned())
+}
+
+/// The same at every start on the same directory, so that pasted lines keep working.
+fn operator_token(data: &Path) -> anyhow::Result<String> {
+    let secret = DataDirectory::open(data)?.secret("operator.token")?;
+    Ok(HEXLOWER.encode(&secret[..16]))
+}
+
+/// A player with money and a session.
+struct Demo {
+    token: String,
+    balance: Value,
+}
+
+impl Demo {
+    const PLAYER: &str = "demo";
+    const CURRENCY: &str = "EUR";
+
+    async fn prepare(host: &Host) -> anyhow::Result<Self> {
+        let call = async |method: &str, params: Value| -> anyhow::Result<Value> {
+            host.operator_call(method, params).await.with_context(|| format!("the demo player: {method}"))
+        };
+        call("player.create", json!({ "player": Self::PLAYER })).await?;
+        let welcome = json!({
+            "player": Self::PLAYER, "currency": Self::CURRENCY, "amount": 1_000_000,
+            "reason": "welcome", "idempotency_key": "welcome",
+        });
+        let player = call("player.get", json!({ "player": Self::PLAYER })).await?;
+        if player["balances"].get(Self::CURRENCY).is_none() {
+            call("wallet.deposit", welcome).await?;
+        }
+        let session = json!({ "player": Self::PLAYER, "currency": Self::CURRENCY, "ttl_s": 30 * 24 * 60 * 60 });
+        let session = call("session.open", session).await?;
+        let player = call("player.get", json!({ "player": Self::PLAYER })).await?;
+        let token = session["token"].as_str().context("a session has a token")?.to_owned();
+        Ok(Self { token, balance: player["balances"][Self::CURRENCY].clone() })
+    }
+
+    fn print(&self, address: &str, operator_token: &str, host: &Host) {
+        let games: Vec<_> = host.catalog().games().map(|game| game.release.descriptor().id.to_string()).collect();
+        println!("\nplaying {} on {address} (Ctrl-C stops)", games.join(", "));
+        println!("player '{}' has {} minor units of {}. Paste these:\n", Self::PLAYER, self.balance, Self::CURRENCY);
+        println!("TOKEN={}\nOPERATOR={operator_token}\n", self.token);
+        let lines = [
+            ("TOKEN", "/rpc", "fruit-slots.spin", json!({ "line_stake": 5, "idempotency_key": "spin-1" })),
+            ("TOKEN", "/rpc", "blackjack.deal", json!({ "stake": 100 })),
+            ("TOKEN", "/rpc", "blackjack.stand", json!({})),
+            ("TOKEN", "/rpc", "roulette.spin", json!({ "bets": [{ "kind": "red", "stake": 100 }] })),
+            ("TOKEN", "/rpc", "wallet.balance", json!({})),
+            ("TOKEN", "/rpc", "round.list", json!({ "limit": 5 })),
+            ("TOKEN", "/rpc", "rpc.discover", json!({})),
+            ("OPERATOR", "/operator", "ledger.check", json!({})),
+        ];
+        for (token, path, method, params) in lines {
+            if !method_is_there(host, method) {
+                continue;
+            }
+            let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+            println!("curl -s {address}{path} -H \"Authorization: Bearer ${token}\" -d '{body}'");
+        }
+        println!();
+    }
+}
+
+/// The host's own methods are always there, a game's where the game is.
+fn method_is_there(host: &Host, method: &str) -> bool {
+    let Some((game, name)) = method.split_once('.') else { return false };
+    let methods_of = |game: &crate::engine::Descriptor| game.methods.iter().any(|method| method.name == name);
+    match host.catalog().games().map(|game| game.release.descriptor()).find(|descriptor| descriptor.id.as_str() == game)
+    {
+        Some(descriptor) => methods_of(descriptor),
+        None => matches!(game, "wallet" | "round" | "rpc" | "ledger"),
+    }
+}

@@ -1,0 +1,48 @@
+//! The command line: one command a file.
+
+mod build;
+mod dev;
+mod ledger;
+mod serve;
+
+use clap::{Parser, Subcommand};
+
+/// A WebAssembly host for casino and betting games.
+///
+/// Games are sandboxed components; players' clients call them through one JSON-RPC 2.0 endpoint;
+/// money, documents and chance are the host's.
+#[derive(Debug, Parser)]
+#[command(name = "croupier", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Dev(dev::Dev),
+    Serve(serve::Serve),
+    Build(build::Build),
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
+}
+
+impl Cli {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    /// What went wrong, in words for the terminal.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Dev(dev) => dev.run(),
+            Command::Serve(serve) => serve.run(),
+            Command::Build(build) => build.run(),
+            Command::Ledger(ledger) => ledger.run(),
+        }
+    }
+}
+
+/// A runtime for a command that serves.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

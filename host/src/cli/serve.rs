@@ -1,0 +1,61 @@
+//! `croupier serve`
+
+use std::{future::Future, path::PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use crate::{config::Config, host::Host, telemetry};
+
+/// Serve games to players' clients (POST /rpc) and to the operator (POST /operator)
+///
+/// Stops on SIGTERM or SIGINT once the calls that were begun are answered.
+/// Options come from a TOML file and from the environment, which comes first; unknown ones are refused.
+#[derive(Debug, Args)]
+#[command(after_long_help = options_help())]
+pub(super) struct Serve {
+    /// The configuration file; without one, defaults and the environment hold
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn options_help() -> String {
+    format!("Options of the configuration, with their defaults and environment variables:\n{}", Config::help())
+}
+
+impl Serve {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = Config::load(self.config.as_deref(), environment())?;
+        telemetry::start(config.log.format, &config.log.filter)?;
+        super::runtime()?.block_on(async {
+            let host = Host::start(&config).await?;
+            let listener = listen(&config.server.listen).await?;
+            tracing::info!(address = %listener.local_addr()?, "listening");
+            host.serve(listener, stop_signal()?).await
+        })
+    }
+}
+
+/// The environment's variables that are text; ours all are.
+pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+pub(super) async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    let context = || format!("cannot listen on {address}: is another host running? server.listen chooses another port");
+    TcpListener::bind(address).await.with_context(context)
+}
+
+/// Done at the first SIGTERM or SIGINT.
+pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,413 @@
+//! Configuration: a TOML file, overridden by the environment. Every option has a default but the operator's token,
+//! and what is not an option is refused.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use schemars::{JsonSchema, schema_for};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use toml::{Table, Value};
+
+use crate::{engine, rpc::Limits, store::EmbeddedSettings, telemetry::Format};
+
+/// What every environment variable of ours begins with: `CROUPIER_<SECTION>_<OPTION>`.
+pub const ENVIRONMENT_PREFIX: &str = "CROUPIER_";
+
+/// A host's configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Who is listened to, and how much they may send.
+    pub server: Server,
+    /// The operator's access.
+    pub operator: Operator,
+    /// Where everything is kept.
+    pub store: Store,
+    /// The games, and what one step may use.
+    pub games: Games,
+    /// The operator's log.
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port for HTTP.
+    pub listen: String,
+    /// Bytes of one request's body.
+    pub body_bytes_max: usize,
+    /// Calls of one batch.
+    pub batch_entries_max: usize,
+    /// Nesting of one call's params.
+    pub params_depth_max: usize,
+    /// How long a shutdown waits for calls that were begun, in milliseconds.
+    pub shutdown_wait_ms_max: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            listen: "127.0.0.1:7070".to_owned(),
+            body_bytes_max: limits.body_bytes_max,
+            batch_entries_max: limits.batch_entries_max,
+            params_depth_max: limits.depth_max,
+            shutdown_wait_ms_max: 30_000,
+        }
+    }
+}
+
+/// `[operator]`
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Operator {
+    /// The bearer token of POST /operator, 16 characters or more. Better in the environment than in a file.
+    pub token: String,
+}
+
+impl std::fmt::Debug for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Operator(..)")
+    }
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The host's directory: players, records, compiled games, the key of session tokens. One host at a time.
+    pub directory: PathBuf,
+    /// Memory for players who played lately, in MiB.
+    pub cache_mib: u64,
+    /// One player's document, in KiB.
+    pub player_kib_max: usize,
+    /// Free room on the disk below which steps are refused, in MiB.
+    pub disk_reserve_mib: u64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { directory: "croupier-data".into(), cache_mib: 256, player_kib_max: 1024, disk_reserve_mib: 256 }
+    }
+}
+
+/// `[games]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Games {
+    /// Where the components are: every *.wasm in it is a game.
+    pub directory: PathBuf,
+    /// How long one step may compute, in milliseconds.
+    pub step_compute_ms_max: u64,
+    /// Memory of one step, in MiB.
+    pub step_memory_mib_max: usize,
+    /// Steps that compute at the same instant.
+    pub concurrent_steps_max: u32,
+    /// Steps of one game that compute at the same instant.
+    pub concurrent_steps_per_game_max: u32,
+    /// How long a step waits for a place before it is refused, in milliseconds.
+    pub admission_wait_ms_max: u64,
+    /// One component, in MiB.
+    pub component_mib_max: usize,
+}
+
+impl Default for Games {
+    fn default() -> Self {
+        let settings = engine::Settings::default();
+        Self {
+            directory: "games".into(),
+            step_compute_ms_max: 100,
+            step_memory_mib_max: settings.memory_bytes_max >> 20,
+            concurrent_steps_max: settings.concurrent_steps_max,
+            concurrent_steps_per_game_max: settings.concurrent_steps_per_game_max,
+            admission_wait_ms_max: 5000,
+            component_mib_max: settings.component_bytes_max >> 20,
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// "text" or "json".
+    pub format: Format,
+    /// What is logged, as in "info,game=debug": a level, then levels of single targets.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: Format::Text, filter: "info".to_owned() }
+    }
+}
+
+/// A configuration that cannot be used; the message says what to change.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {error}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file is no TOML, or has an option that is none or does not fit.
+    #[error("{origin}: {reason}")]
+    Invalid {
+        /// The file, or the environment.
+        origin: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An environment variable of ours that sets nothing.
+    #[error("{0} is set in the environment, but there is no such option: see 'croupier serve --help'")]
+    UnknownVariable(String),
+    /// A value that makes no sense.
+    #[error("{option} {rule}")]
+    OutOfRange {
+        /// Which option.
+        option: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads the file, if there is one, and then the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let mut table = match file {
+            Some(path) => read(path)?,
+            None => Table::new(),
+        };
+        let origin = file.map_or_else(|| "the defaults".to_owned(), |path| path.display().to_string());
+        // The file alone first: its mistakes must not be blamed on the environment.
+        parse(table.clone(), &origin)?;
+        for (name, value) in environment {
+            if let Some(option) = name.strip_prefix(ENVIRONMENT_PREFIX) {
+                override_option(&mut table, &name, option, value)?;
+            }
+        }
+        parse(table, "the environment")
+    }
+
+    /// Checks what single values cannot tell.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |option, rule| Err(ConfigError::OutOfRange { option, rule });
+        if self.operator.token.len() < 16 {
+            return wrong(
+                "operator.token",
+                "must be 16 characters or more: set it in the configuration, or as CROUPIER_OPERATOR_TOKEN",
+            );
+        }
+        let games = &self.games;
+        if !(1..=1000).contains(&games.concurrent_steps_max) {
+            return wrong("games.concurrent_steps_max", "must be in 1..=1000");
+        }
+        if !(1..=games.concurrent_steps_max).contains(&games.concurrent_steps_per_game_max) {
+            return wrong("games.concurrent_steps_per_game_max", "must be in 1..=games.concurrent_steps_max");
+        }
+        if !(1..=60_000).contains(&games.step_compute_ms_max) {
+            return wrong("games.step_compute_ms_max", "must be in 1..=60000");
+        }
+        if !(1..=1024).contains(&games.step_memory_mib_max) {
+            return wrong("games.step_memory_mib_max", "must be in 1..=1024");
+        }
+        if !(1..=100).contains(&self.server.batch_entries_max) {
+            return wrong("server.batch_entries_max", "must be in 1..=100, below the window of idempotency keys");
+        }
+        Ok(())
+    }
+
+    /// Every option with its default and what it is for, as `--help` shows it.
+    #[must_use]
+    pub fn help() -> String {
+        let defaults = Table::try_from(Self::default()).unwrap_or_default();
+        let schema = schema_for!(Config).to_value();
+        let mut help = String::new();
+        for (section, options) in &defaults {
+            let Value::Table(options) = options else { continue };
+            let about = schema.pointer(&format!("/properties/{section}/description"));
+            let _written =
+                writeln!(help, "\n  [{section}]  {}", about.and_then(|about| about.as_str()).unwrap_or_default());
+            let definition = schema.pointer(&format!("/properties/{section}/$ref")).and_then(|target| target.as_str());
+            for (option, default) in options {
+                let pointer = format!(
+                    "{}/properties/{option}/description",
+                    definition.unwrap_or_default().trim_start_matches('#')
+                );
+                let about = schema.pointer(&pointer).and_then(|about| about.as_str()).unwrap_or_default();
+                let _written =
+                    writeln!(help, "  {option} = {default}\n      {about}\n      {}", variable(section, option));
+            }
+        }
+        help
+    }
+
+    /// What JSON-RPC bodies may be.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            batch_entries_max: self.server.batch_entries_max,
+            depth_max: self.server.params_depth_max,
+            body_bytes_max: self.server.body_bytes_max,
+        }
+    }
+
+    /// How games are run.
+    #[must_use]
+    pub fn engine(&self, cache_directory: PathBuf) -> engine::Settings {
+        engine::Settings {
+            concurrent_steps_max: self.games.concurrent_steps_max,
+            concurrent_steps_per_game_max: self.games.concurrent_steps_per_game_max,
+            step_compute_max: Duration::from_millis(self.games.step_compute_ms_max),
+            memory_bytes_max: self.games.step_memory_mib_max << 20,
+            admission_wait_max: Duration::from_millis(self.games.admission_wait_ms_max),
+            component_bytes_max: self.games.component_mib_max << 20,
+            cache_directory: Some(cache_directory),
+        }
+    }
+
+    /// How the embedded store is kept.
+    #[must_use]
+    pub fn embedded_store(&self, directory: PathBuf) -> EmbeddedSettings {
+        EmbeddedSettings {
+            directory,
+            cache_bytes: self.store.cache_mib << 20,
+            aggregate_bytes_max: self.store.player_kib_max << 10,
+            disk_reserve_bytes: self.store.disk_reserve_mib << 20,
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Table, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+    text.parse().map_err(|error: toml::de::Error| invalid(&path.display().to_string(), &error))
+}
+
+fn parse(table: Table, origin: &str) -> Result<Config, ConfigError> {
+    table.try_into().map_err(|error| invalid(origin, &error))
+}
+
+fn invalid(origin: &str, error: &toml::de::Error) -> ConfigError {
+    ConfigError::Invalid { origin: origin.to_owned(), reason: error.to_string().trim().to_owned() }
+}
+
+fn variable(section: &str, option: &str) -> String {
+    format!("{ENVIRONMENT_PREFIX}{}_{}", section.to_uppercase(), option.to_uppercase())
+}
+
+/// Variables under this are the test suite's and name no option.
+const TEST_VARIABLES: &str = "TEST_";
+
+fn override_option(table: &mut Table, name: &str, option: &str, value: String) -> Result<(), ConfigError> {
+    if option.starts_with(TEST_VARIABLES) {
+        return Ok(());
+    }
+    let defaults = Table::try_from(Config::default()).unwrap_or_default();
+    let known = defaults.iter().find_map(|(section, options)| {
+        let options = options.as_table()?;
+        options.iter().find(|(key, _)| variable(section, key) == name).map(|(key, default)| (section, key, default))
+    });
+    let (section, key, default) = known.ok_or_else(|| ConfigError::UnknownVariable(name.to_owned()))?;
+    let value = match default {
+        Value::Integer(_) => value.trim().parse().map(Value::Integer).map_err(|error| ConfigError::Invalid {
+            origin: name.to_owned(),
+            reason: format!("'{value}' is no number: {error}"),
+        })?,
+        _ => Value::String(value),
+    };
+    let options = table.entry(section.clone()).or_insert_with(|| Table::new().into());
+    if let Value::Table(options) = options {
+        options.insert(key.clone(), value);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load(Some(file.path()), environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file_and_the_file_the_defaults() {
+        let config = load(
+            "[server]\nlisten = \"0.0.0.0:1\"\n[log]\nformat = \"json\"",
+            &[
+                ("CROUPIER_SERVER_LISTEN", "127.0.0.1:2"),
+                ("CROUPIER_GAMES_STEP_COMPUTE_MS_MAX", "7"),
+                ("CROUPIER_TEST_ANYTHING", "x"),
+                ("PATH", "/bin"),
+            ],
+        );
+        let config = config.unwrap();
+        assert_eq!(config.server.listen, "127.0.0.1:2");
+        assert_eq!(config.log.format, Format::Json);
+        assert_eq!(config.games.step_compute_ms_max, 7);
+        assert_eq!(config.store, Store::default());
+    }
+
+    #[test]
+    fn what_is_no_option_is_refused_by_name() {
+        for (text, environment, word) in [
+            ("[server]\nlisen = \"x\"", [].as_slice(), "lisen"),
+            ("[servers]", &[], "servers"),
+            ("[server]\nbody_bytes_max = \"many\"", &[], "body_bytes_max"),
+            ("nonsense", &[], "expected"),
+            ("", &[("CROUPIER_SERVER_LISEN", "x")], "CROUPIER_SERVER_LISEN"),
+            ("", &[("CROUPIER_SERVER_BODY_BYTES_MAX", "many")], "many"),
+            ("[log]\nformat = \"xml\"", &[], "xml"),
+        ] {
+            let error = load(text, environment).unwrap_err();
+            assert!(error.contains(word), "{text} {environment:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let token = "[operator]\ntoken = \"0123456789abcdef\"\n";
+        load(token, &[]).unwrap().check().unwrap();
+        for (text, option) in [
+            ("", "operator.token"),
+            (&format!("{token}[games]\nconcurrent_steps_max = 0"), "concurrent_steps_max"),
+            (&format!("{token}[games]\nconcurrent_steps_per_game_max = 65"), "concurrent_steps_per_game_max"),
+            (&format!("{token}[games]\nstep_compute_ms_max = 0"), "step_compute_ms_max"),
+            (&format!("{token}[server]\nbatch_entries_max = 1000"), "batch_entries_max"),
+        ] {
+            let error = load(text, &[]).unwrap().check().unwrap_err().to_string();
+            assert!(error.contains(option), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn help_explains_every_option() {
+        let help = Config::help();
+        let defaults = Table::try_from(Config::default()).unwrap();
+        for (section, options) in defaults {
+            for option in options.as_table().unwrap().keys() {
+                assert!(help.contains(&variable(&section, option)), "{section}.{option} is not in:\n{help}");
+            }
+        }
+        let lines: Vec<_> = help.lines().map(str::trim).collect();
+        assert!(!lines.windows(2).any(|pair| pair[0].contains(" = ") && pair[1].is_empty()), "{help}");
+    }
+}

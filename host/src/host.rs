@@ -1,0 +1,119 @@
+//! A whole host, put together from its configuration: what `serve` and `dev` run, and what tests run in process.
+
+use std::{future::Future, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::{
+    api::{OperatorService, PlayerService},
+    catalog::Catalog,
+    config::Config,
+    data_directory::DataDirectory,
+    engine::Engine,
+    http::{self, Endpoints},
+    rpc::{Params, Service as _},
+    steps::Steps,
+    store::{Embedded, Store, StoreError},
+    tokens::Tokens,
+};
+
+/// The secret that signs session tokens.
+const SESSION_KEY: &str = "session.key";
+
+/// A host that is ready to listen.
+pub struct Host {
+    endpoints: Arc<Endpoints>,
+    steps: Steps,
+    store: Arc<dyn Store>,
+    catalog: Arc<Catalog>,
+    shutdown_wait_max: Duration,
+    /// Held until the host is gone.
+    _data: DataDirectory,
+}
+
+impl Host {
+    /// Opens the store, loads the games and puts everything together.
+    ///
+    /// # Errors
+    /// What is wrong, and with which file.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        config.check()?;
+        let data = DataDirectory::open(&config.store.directory)?;
+        let tokens = Arc::new(Tokens::new(data.secret(SESSION_KEY)?));
+        let engine = Arc::new(Engine::start(config.engine(data.artefacts()))?);
+        let catalog = load_games(&engine, &config.games.directory).await?;
+        let store: Arc<dyn Store> = Arc::new(Embedded::open(&config.embedded_store(data.store()))?);
+        let steps = Steps::new(store.clone(), engine, catalog.clone());
+        let players = PlayerService::new(steps.clone(), catalog.clone(), tokens.clone())?;
+        let secret = config.operator.token.clone();
+        let operator = OperatorService::new(steps.clone(), store.clone(), catalog.clone(), tokens, secret)?;
+        let endpoints = Arc::new(Endpoints { players, operator, store: store.clone(), limits: config.limits() });
+        let shutdown_wait_max = Duration::from_millis(config.server.shutdown_wait_ms_max);
+        Ok(Self { endpoints, steps, store, catalog, shutdown_wait_max, _data: data })
+    }
+
+    /// The games that are played.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Calls a method of the operator's endpoint from within the process.
+    ///
+    /// # Errors
+    /// The error that the operator would see.
+    pub async fn operator_call(&self, method: &str, params: Value) -> anyhow::Result<Value> {
+        let Value::Object(params) = params else { anyhow::bail!("params are by name") };
+        let answer = self.endpoints.operator.call(&Ok(()), method, Params::ByName(params)).await?;
+        Ok(serde_json::from_str(answer.get())?)
+    }
+
+    /// Answers until `shutdown` is done or the store fails; then finishes what was begun and closes the store.
+    ///
+    /// # Errors
+    /// Where the listener or the store has failed.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let stopped = async move {
+            // A dropped sender means the same: stop.
+            let _dropped = stopped.await;
+        };
+        let mut server = tokio::spawn(http::serve(listener, self.endpoints.clone(), stopped));
+        let failure: Option<StoreError> = tokio::select! {
+            () = shutdown => None,
+            failure = self.store.failed() => Some(failure),
+            ended = &mut server => {
+                ended.context("the HTTP server broke down")?.context("the HTTP server ended")?;
+                None
+            }
+        };
+        tracing::info!("shutting down: no new connections, calls that were begun are finished");
+        drop(stop);
+        let drained = async {
+            if !server.is_finished() {
+                // What it has to say is of the connections that are being closed.
+                let _closed = (&mut server).await;
+            }
+            self.steps.drained().await;
+        };
+        if tokio::time::timeout(self.shutdown_wait_max, drained).await.is_err() {
+            tracing::warn!("some connections did not end in time and are cut; every step is whole or has not happened");
+        }
+        server.abort();
+        self.store.close().await;
+        match failure {
+            Some(failure) => Err(failure).context("the store has failed; what was answered is kept, restart the host"),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn load_games(engine: &Arc<Engine>, directory: &Path) -> anyhow::Result<Arc<Catalog>> {
+    let catalog = Catalog::load(engine, directory).await.context("a game could not be loaded")?;
+    if catalog.games().next().is_none() {
+        tracing::warn!(directory = %directory.display(), "there are no games: put components there, or run 'croupier build'");
+    }
+    Ok(Arc::new(catalog))
+}

@@ -1,0 +1,112 @@
+//! HTTP around the JSON-RPC endpoints: bodies in and out, bearer tokens, health, graceful shutdown.
+
+use std::{future::Future, io, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+    serve::ListenerExt as _,
+};
+use tokio::net::TcpListener;
+
+use crate::{
+    api::{OperatorService, PlayerService},
+    rpc::{self, Limits, Service},
+    store::Store,
+};
+
+/// How long a client may take to send its body.
+const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Everything that requests are answered with.
+pub struct Endpoints {
+    /// `POST /rpc`.
+    pub players: PlayerService,
+    /// `POST /operator`.
+    pub operator: OperatorService,
+    /// Asked for `/readyz`.
+    pub store: Arc<dyn Store>,
+    /// Bounds on what clients send.
+    pub limits: Limits,
+}
+
+/// Answers until `shutdown` is done, and then what has been begun.
+///
+/// # Errors
+/// Where the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    endpoints: Arc<Endpoints>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    // A small answer must not wait for the acknowledgement of the one before.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+    });
+    axum::serve(listener, router(endpoints)).with_graceful_shutdown(shutdown).await
+}
+
+fn router(endpoints: Arc<Endpoints>) -> Router {
+    Router::new()
+        .route("/rpc", post(players))
+        .route("/operator", post(operator))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(endpoints)
+}
+
+async fn players(State(endpoints): State<Arc<Endpoints>>, request: Request) -> Response {
+    let caller = endpoints.players.caller(authorization(&request));
+    answer(&endpoints.players, &caller, &endpoints.limits, request).await
+}
+
+async fn operator(State(endpoints): State<Arc<Endpoints>>, request: Request) -> Response {
+    let caller = endpoints.operator.caller(authorization(&request));
+    answer(&endpoints.operator, &caller, &endpoints.limits, request).await
+}
+
+fn authorization(request: &Request) -> Option<&str> {
+    request.headers().get(header::AUTHORIZATION)?.to_str().ok()
+}
+
+async fn answer<S: Service>(service: &S, caller: &S::Caller, limits: &Limits, request: Request) -> Response {
+    let body = match read(request.into_body(), limits.body_bytes_max).await {
+        Ok(body) => body,
+        Err((status, error)) => return json(status, error.to_response()),
+    };
+    match rpc::answer(&body, limits, service, caller).await {
+        Some(answer) => json(StatusCode::OK, answer),
+        None => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+async fn read(body: Body, bytes_max: usize) -> Result<Bytes, (StatusCode, rpc::Error)> {
+    match tokio::time::timeout(BODY_WAIT_MAX, to_bytes(body, bytes_max)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => {
+            let message = format!("the body is longer than {bytes_max} bytes, or broke off");
+            Err((StatusCode::PAYLOAD_TOO_LARGE, rpc::Error::invalid_request(message).because("body_too_large")))
+        }
+        Err(_) => {
+            let error = rpc::Error::invalid_request("the body did not arrive in time").because("body_too_slow");
+            Err((StatusCode::REQUEST_TIMEOUT, error))
+        }
+    }
+}
+
+fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+async fn ready(State(endpoints): State<Arc<Endpoints>>) -> Response {
+    match endpoints.store.health() {
+        Ok(()) => "ready\n".into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+    }
+}

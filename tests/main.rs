@@ -1,0 +1,5 @@
+//! The system as a whole: the real binary, real sockets, real files, real games.
+
+mod harness;
+
+mod play;
