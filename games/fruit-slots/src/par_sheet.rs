@@ -34,8 +34,8 @@ fn scatter_pays(scatters: usize) -> u64 {
     scatters.checked_sub(SCATTERS_MIN).map_or(0, |above| SCATTER_PAYS[above] * LINES as u64)
 }
 
-/// All windows by class. A line wins exactly when its first three reels do, so those are enumerated with all their lines,
-/// and the last two reels only add their scatters.
+/// All windows by class. A line wins exactly when its first three reels do, so those are enumerated with all their
+/// lines, and the last two reels only add their scatters.
 fn classes() -> Vec<Class> {
     let mut ways_of_last_two = [0; REELS];
     for (fourth, fifth) in pairs_of_stops() {
@@ -104,8 +104,8 @@ fn scatters_pay(classes: &[Class]) -> u128 {
     classes.iter().map(|class| class.windows * u128::from(scatter_pays(class.scatters))).sum()
 }
 
-/// The feature as a Markov chain over spins left, spins awarded and multiplier: what follows a free spin depends on its window
-/// only through the window's class, and the multiplier is a plain factor of what the spin pays.
+/// The feature as a Markov chain over spins left, spins awarded and multiplier: what follows a free spin depends on its
+/// window only through the window's class, and the multiplier is a plain factor of what the spin pays.
 struct Chain<'a> {
     classes: &'a [Class],
     /// Line stakes that one spin at multiplier 1 pays over all windows.
@@ -168,8 +168,8 @@ fn ppm(part: u128, whole: u128) -> u128 {
     (2 * part * PPM + whole) / (2 * whole)
 }
 
-/// Most line stakes that a window of each number of scatters pays. Of the windows that begin with the same three stops, only
-/// those are tried which could beat the best so far.
+/// Most line stakes that a window of each number of scatters pays. Of the windows that begin with the same three stops,
+/// only those are tried which could beat the best so far.
 fn best_windows() -> [u64; REELS + 1] {
     let mut prefixes: Vec<_> = first_three_stops().map(|stops| (lines_pay_at_most(stops), stops)).collect();
     prefixes.sort_unstable_by(|a, b| b.cmp(a));
@@ -191,8 +191,8 @@ fn best_windows() -> [u64; REELS + 1] {
     best
 }
 
-/// No window with these first three stops pays more on its lines, in line stakes: each line that wins is taken for five of its
-/// symbol, and a line of wilds for five wilds, which pay best.
+/// No window with these first three stops pays more on its lines, in line stakes: each line that wins is taken for five
+/// of its symbol, and a line of wilds for five wilds, which pay best.
 fn lines_pay_at_most(first_three: [usize; 3]) -> u64 {
     first_three_lines(first_three).filter_map(best_run).map(|(symbol, ..)| PAYTABLE[symbol as usize].1[2]).sum()
 }

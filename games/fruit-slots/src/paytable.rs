@@ -30,7 +30,8 @@ pub struct Paytable {
 #[derive(Serialize, JsonSchema)]
 struct SymbolPays {
     symbol: rules::Symbol,
-    /// For 3, 4 and 5 from the left, in line stakes. Wilds stand for any symbol but the scatter; a line pays its best prize.
+    /// For 3, 4 and 5 from the left, in line stakes. Wilds stand for any symbol but the scatter; a line pays its best
+    /// prize.
     pays: [u64; 3],
 }
 

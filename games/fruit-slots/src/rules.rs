@@ -32,7 +32,7 @@ pub const SCATTERS_MIN: usize = 3;
 pub enum Symbol {
     /// Substitutes for every symbol but the scatter, and has prizes of its own.
     Wild,
-    /// The best fruit is no fruit.
+    /// The best of those that the wild substitutes for.
     Seven,
     /// High.
     Bell,
@@ -167,16 +167,20 @@ pub struct ScatterWin {
 impl Wins {
     /// What a window wins when one line stake won is worth `unit` minor units: the line stake times the multiplier.
     pub fn of(window: &Window, unit: u64) -> Self {
-        let lines = (1..).zip(&PAYLINES).filter_map(|(line, rows)| {
-            let (symbol, count, pays) = best_run(std::array::from_fn(|reel| window[rows[reel]][reel]))?;
-            Some(LineWin { line, symbol, count, payout: pays * unit })
-        });
+        let mut lines = Vec::new();
+        for (place, rows) in PAYLINES.iter().enumerate() {
+            let [a, b, c, d, e] = *rows;
+            let line = [window[a][0], window[b][1], window[c][2], window[d][3], window[e][4]];
+            if let Some((symbol, count, pays)) = best_run(line) {
+                lines.push(LineWin { line: place + 1, symbol, count, payout: pays * unit });
+            }
+        }
         let count = window.iter().flatten().filter(|&&symbol| symbol == Scatter).count();
         let scatter = (count >= SCATTERS_MIN).then(|| {
             let payout = SCATTER_PAYS[count - SCATTERS_MIN] * LINES as u64 * unit;
             ScatterWin { count, payout }
         });
-        Self { lines: lines.collect(), scatter }
+        Self { lines, scatter }
     }
 
     /// Everything together, in minor units.

@@ -3,7 +3,7 @@
 use fruit_slots::feature::Feature;
 use fruit_slots::rules::{HIT_FREQUENCY_PPM, LINES, REELS, RTP_PPM, STOPS, Wins, window};
 
-const ROUNDS: u32 = 1_500_000;
+const ROUNDS: u32 = 2_000_000;
 /// Of the normal distribution: 99 % lie within as many standard deviations.
 const Z_99: f64 = 2.576;
 

@@ -4,10 +4,11 @@ use croupier_sdk::prelude::*;
 
 use crate::layout::{Kind, Numbers};
 
-/// Theoretical return to player in parts per million: 36/37 of any bet, since a spot of n numbers pays 36/n times its stake.
+/// Theoretical return to player in parts per million: 36/37 of any bet, since a spot of n numbers pays 36/n times its
+/// stake.
 pub(crate) const RTP_PPM: u32 = 972_973;
-/// Largest payout of one round in parts per million of its stake: no bet pays more than a straight's 36 times its stake,
-/// so no bets together do.
+/// Largest payout of one round in parts per million of its stake: no bet pays more than a straight's 36 times its
+/// stake, so no bets together do.
 pub(crate) const MAX_WIN_PPM: u64 = 36_000_000;
 /// Most bets of one spin.
 pub(crate) const BETS_MAX: usize = 50;
