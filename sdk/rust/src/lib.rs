@@ -107,6 +107,9 @@
 //! schemars = "1"
 //! serde = { version = "1", features = ["derive"] }
 //! ```
+//! A component starts afresh for each call: nothing lives on but the state. The SDK brings the allocator, which serves most calls
+//! from memory that the instance begins with; link with `-zstack-size=65536` so that all of it stays within 256 KiB.
+//!
 //! Keep the rules pure and apart from the methods: then the return to player is a unit test, and the methods stay short.
 //! Keep maps in the state and in results sorted (`BTreeMap`), so that the same call always gives the same bytes.
 
@@ -120,6 +123,8 @@ pub mod __private;
 mod component;
 mod fault;
 mod game;
+#[cfg(target_arch = "wasm32")]
+mod heap;
 mod host;
 mod table;
 #[cfg(not(target_arch = "wasm32"))]
