@@ -33,7 +33,7 @@ use crate::{Call, Fault, Game, Table};
 /// use croupier_sdk::testing::TestTable;
 /// use serde_json::json;
 ///
-/// let mut table = TestTable::<Dice>::new().with_balance(10).with_script([5u64, 0]);
+/// let mut table = TestTable::<Dice>::new().with_balance(10).with_script([5, 0]);
 /// assert_eq!(table.call("roll", json!({})), Ok(json!(6)));
 /// assert_eq!(table.balance(), 15);
 /// assert_eq!(table.play(|game, table| game.roll(table)), Ok(1));

@@ -47,6 +47,8 @@ enum Error {
 enum TableError {
     #[fault(10, "the table is closed")]
     Closed,
+    #[fault(11, "{f} of {message}")]
+    Named { f: u32, message: &'static str, error: Option<u32> },
 }
 
 const RTP_PPM: u32 = 1_000_000;
@@ -228,6 +230,10 @@ fn errors_become_faults() {
         (Fault::from(Error::NoBet), Fault::new(1, "no bet is open: call open first")),
         (TableError::Closed.into(), Fault::new(10, "the table is closed")),
         (Error::from(TableError::Closed).into(), Fault::new(10, "the table is closed")),
+        (
+            TableError::Named { f: 1, message: "two", error: None }.into(),
+            Fault::new(11, "1 of two").with_data(json!({ "f": 1, "message": "two", "error": null })),
+        ),
     ];
     for (fault, expected) in faults {
         assert_eq!(fault, expected);

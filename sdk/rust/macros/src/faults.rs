@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Data, DataEnum, DeriveInput, Error, Fields, Ident, LitInt, LitStr, Result, Token, Type, Variant};
@@ -16,8 +16,10 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<TokenStream> {
     };
     let faults = faults(data)?;
     let (name, (generics, arguments, bounds)) = (&item.ident, item.generics.split_for_impl());
-    let displays = faults.iter().map(Fault::display);
-    let conversions = faults.iter().map(|fault| fault.conversion(name));
+    // Out of the fields' sight, which may have the same names.
+    let [f, message] = ["f", "message"].map(|local| Ident::new(local, Span::mixed_site()));
+    let displays = faults.iter().map(|fault| fault.display(&f));
+    let conversions = faults.iter().map(|fault| fault.conversion(name, &message));
     let sources = faults.iter().filter_map(|fault| match &fault.kind {
         Kind::Transparent { content } => Some((fault.variant, content)),
         Kind::Coded { .. } => None,
@@ -36,7 +38,7 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<TokenStream> {
         #[automatically_derived]
         impl #generics ::std::fmt::Display for #name #arguments #bounds {
             #[allow(unused_variables, reason = "a message need not show every field")]
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            fn fmt(&self, #f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 match self { #(#displays)* }
             }
         }
@@ -44,7 +46,7 @@ pub(crate) fn expand(item: &DeriveInput) -> Result<TokenStream> {
         #[automatically_derived]
         impl #generics ::std::convert::From<#name #arguments> for ::croupier_sdk::Fault #bounds {
             fn from(error: #name #arguments) -> Self {
-                let message = ::std::string::ToString::to_string(&error);
+                let #message = ::std::string::ToString::to_string(&error);
                 match error { #(#conversions)* }
             }
         }
@@ -148,26 +150,26 @@ impl Parse for Arguments {
 }
 
 impl Fault<'_> {
-    fn display(&self) -> TokenStream {
+    fn display(&self, f: &Ident) -> TokenStream {
         let variant = self.variant;
         match &self.kind {
             Kind::Coded { message, fields, .. } => {
-                quote! { Self::#variant { #(#fields),* } => ::std::write!(f, #message), }
+                quote! { Self::#variant { #(#fields),* } => ::std::write!(#f, #message), }
             }
-            Kind::Transparent { .. } => quote! { Self::#variant(content) => ::std::fmt::Display::fmt(content, f), },
+            Kind::Transparent { .. } => quote! { Self::#variant(content) => ::std::fmt::Display::fmt(content, #f), },
         }
     }
 
-    fn conversion(&self, name: &Ident) -> TokenStream {
+    fn conversion(&self, name: &Ident, message: &Ident) -> TokenStream {
         let variant = self.variant;
         match &self.kind {
             Kind::Coded { code, fields, .. } if fields.is_empty() => {
-                quote! { #name::#variant {} => ::croupier_sdk::Fault::new(#code, message), }
+                quote! { #name::#variant {} => ::croupier_sdk::Fault::new(#code, #message), }
             }
             Kind::Coded { code, fields, .. } => {
                 let members = fields.iter().map(|field| field.to_string().trim_start_matches("r#").to_owned());
                 quote! {
-                    #name::#variant { #(#fields),* } => ::croupier_sdk::Fault::new(#code, message)
+                    #name::#variant { #(#fields),* } => ::croupier_sdk::Fault::new(#code, #message)
                         .with_data(::croupier_sdk::__private::json!({ #(#members: #fields),* })),
                 }
             }
