@@ -3,6 +3,7 @@
 
 pub mod aggregate;
 pub mod api;
+pub mod bench;
 pub(crate) mod bindings;
 pub mod catalog;
 pub mod chance;

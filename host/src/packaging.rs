@@ -187,13 +187,17 @@ fn compile(game: &Path, package: &Package) -> Result<(), BuildError> {
     build.args(["build", "--lib", "--target", TARGET, "--profile", "game", "--manifest-path"]);
     build.arg(game.join("Cargo.toml"));
     build.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
-    build.env("CARGO_ENCODED_RUSTFLAGS", reproducible(package));
+    build.env("CARGO_ENCODED_RUSTFLAGS", flags(package));
     let status = build.status().map_err(|error| BuildError::Program { program: "cargo".to_owned(), error })?;
     if status.success() { Ok(()) } else { Err(BuildError::Cargo(package.name.clone())) }
 }
 
-/// Flags that keep this computer's paths out of the component: the same sources give the same bytes anywhere.
-fn reproducible(package: &Package) -> String {
+/// A stack of 64 KiB instead of 1 MiB: less memory to map for each fresh instance halves the cost of a call.
+const STACK_SIZE: &str = "-Clink-arg=-zstack-size=65536";
+
+/// The compiler's flags: the stack's size, and what keeps this computer's paths out of the component, so that the same
+/// sources give the same bytes anywhere.
+fn flags(package: &Package) -> String {
     let home = |variable: &str, fallback: &str| {
         let default = || Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(fallback);
         std::env::var_os(variable).map_or_else(default, PathBuf::from)
@@ -203,7 +207,8 @@ fn reproducible(package: &Package) -> String {
         (home("RUSTUP_HOME", ".rustup"), "/rustup"),
         (package.workspace_root.clone(), "/game"),
     ];
-    let flags = prefixes.map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
+    let remaps = prefixes.map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
+    let flags: Vec<_> = remaps.into_iter().chain([STACK_SIZE.to_owned()]).collect();
     flags.join("\x1f")
 }
 

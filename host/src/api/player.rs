@@ -166,7 +166,7 @@ impl PlayerService {
     fn play(&self, session: &SessionId, method: &str, params: Map<String, Value>) -> Result<PlayRequest, ErrorReply> {
         let (game, method) = method.split_once('.').ok_or_else(ErrorReply::method_not_found)?;
         let game: GameId = game.parse().map_err(|_| ErrorReply::method_not_found())?;
-        Ok(PlayRequest { session: session.clone(), game, method: method.to_owned(), params })
+        Ok(PlayRequest { session: session.clone(), game, method: method.to_owned(), params: Value::Object(params) })
     }
 }
 

@@ -1,11 +1,14 @@
 //! The command line: one command a file.
 
+mod bench;
 mod build;
 mod dev;
 mod ledger;
 mod serve;
 
 use clap::{Parser, Subcommand};
+
+pub(crate) use self::serve::stop_signal;
 
 /// A WebAssembly host for casino and betting games.
 ///
@@ -25,6 +28,7 @@ enum Command {
     Build(build::Build),
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    Bench(bench::Bench),
 }
 
 impl Cli {
@@ -38,6 +42,7 @@ impl Cli {
             Command::Serve(serve) => serve.run(),
             Command::Build(build) => build.run(),
             Command::Ledger(ledger) => ledger.run(),
+            Command::Bench(bench) => bench.run(),
         }
     }
 }

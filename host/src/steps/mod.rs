@@ -17,7 +17,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 pub use self::{
@@ -107,8 +107,8 @@ impl Steps {
 /// Params as canonical text: members sorted, so that the same params are the same text.
 ///
 /// # Errors
-/// None in practice: a map of JSON values has its JSON.
-pub fn canonical(params: &Map<String, Value>) -> Result<Json, ErrorReply> {
+/// None in practice: a JSON value has its JSON.
+fn canonical(params: &Value) -> Result<Json, ErrorReply> {
     Json::of(params).map_err(|error| {
         tracing::error!(%error, "params have no JSON");
         ErrorReply::internal()

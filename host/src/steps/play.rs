@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     Outcome, canonical,
@@ -30,8 +30,8 @@ pub struct PlayRequest {
     pub game: GameId,
     /// The game's method.
     pub method: String,
-    /// By name, without the host's own members.
-    pub params: Map<String, Value>,
+    /// An object: by name, without the host's own members.
+    pub params: Value,
 }
 
 impl PlayRequest {
@@ -52,8 +52,7 @@ impl Groups {
         let aggregate = draft.aggregate.clone();
         let session = aggregate.session(&request.session, draft.now_ms).ok_or(HostError::SessionEnded)?;
         let playable = self.playable(&aggregate, &request.game)?;
-        let params = Value::Object(request.params.clone());
-        playable.check(&request.method, &params)?;
+        playable.check(&request.method, &request.params)?;
         let params = canonical(&request.params)?;
         let open = aggregate.rounds.get(&request.game);
         if let Some(round) = open.filter(|round| round.currency != session.currency) {
@@ -61,7 +60,7 @@ impl Groups {
         }
         let before = Before { aggregate: &aggregate, session, open, game: &request.game };
         let step = before.step(draft, &request.method, &params, seed)?;
-        let done = self.engine.run(&playable.release, step).await.map_err(|_| overloaded())?;
+        let mut done = self.engine.run(&playable.release, step).await.map_err(|_| overloaded())?;
         let play = Play {
             session: session.id.clone(),
             currency: session.currency,
@@ -72,8 +71,8 @@ impl Groups {
             params,
             seed,
             round: None,
-            observed: done.observed.clone(),
-            draws: done.draws.clone(),
+            observed: std::mem::take(&mut done.observed),
+            draws: std::mem::take(&mut done.draws),
             documents: BTreeMap::new(),
             effects: Vec::new(),
             void: None,
@@ -133,7 +132,7 @@ fn conclude(
     let (body, round_open) = match done.answer {
         Ok(Answer::Reply { ref body, round_open }) => (body.clone(), round_open),
         // Nothing was drawn: the answer follows from what the client knew, and leaves no trace.
-        Ok(Answer::Fault(fault)) if done.draws.is_empty() => return Err(fault),
+        Ok(Answer::Fault(fault)) if play.draws.is_empty() => return Err(fault),
         // Chance was asked and then refused: the record shows it, so that nobody can ask again unseen.
         Ok(Answer::Fault(fault)) => return void(draft, key, play, "fault-after-draw", fault),
         Err(malfunction) => return malfunctioned(draft, key, play, &malfunction),
@@ -148,7 +147,7 @@ fn conclude(
     let closes = open.is_some() && !round_open;
     let looked_only = done.money.transfers().is_empty()
         && done.written.is_empty()
-        && done.draws.is_empty()
+        && play.draws.is_empty()
         && done.effects.is_empty()
         && !closes;
     if looked_only && key.is_none() {

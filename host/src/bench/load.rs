@@ -1,0 +1,204 @@
+//! A load of HTTP clients: so many connections, each calling again as soon as it is answered.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    Request, StatusCode,
+    body::Bytes,
+    client::conn::http1::{SendRequest, handshake},
+};
+use hyper_util::rt::TokioIo;
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, task::JoinSet};
+
+/// Clients of one server.
+pub(super) struct Load {
+    address: String,
+    connections: usize,
+    /// The bearer tokens that calls take turns with.
+    tokens: Arc<Vec<String>>,
+}
+
+/// How fast it was.
+#[derive(Debug)]
+pub(super) struct Figures {
+    /// Calls that were answered with a result.
+    pub(super) calls: u64,
+    /// For how long.
+    pub(super) elapsed: Duration,
+    /// Microseconds from request to answer; a batch is one.
+    pub(super) latency: Histogram<u64>,
+}
+
+impl Figures {
+    /// Calls a second.
+    #[expect(clippy::cast_precision_loss, reason = "a number of calls is far below 2^53")]
+    pub(super) fn rate(&self) -> f64 {
+        self.calls as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+impl Load {
+    pub(super) fn new(address: &str, connections: usize, tokens: Vec<String>) -> Self {
+        Self { address: address.to_owned(), connections, tokens: Arc::new(tokens) }
+    }
+
+    /// Sends `requests` requests of `batch` calls each, as fast as they are answered.
+    pub(super) async fn run(
+        &self,
+        requests: u64,
+        batch: usize,
+        call: &(impl Fn(u64) -> Value + Clone + Send + Sync + 'static),
+        progress: &ProgressBar,
+    ) -> anyhow::Result<Figures> {
+        let next = Arc::new(AtomicU64::new(0));
+        let mut clients = JoinSet::new();
+        let start = Instant::now();
+        for _ in 0..self.connections {
+            let mut connection = Connection::open(&self.address).await?;
+            let (next, tokens, call, progress) = (next.clone(), self.tokens.clone(), call.clone(), progress.clone());
+            clients.spawn(async move {
+                let mut latency = Histogram::<u64>::new(3)?;
+                let mut results = 0;
+                loop {
+                    let request = next.fetch_add(1, Ordering::Relaxed);
+                    if request >= requests {
+                        return Ok::<_, anyhow::Error>((latency, results));
+                    }
+                    let position = usize::try_from(request)? % tokens.len();
+                    let body = body(request, batch, &call);
+                    let sent = Instant::now();
+                    let answer = connection.post("/rpc", &tokens[position], body).await?;
+                    latency.record(u64::try_from(sent.elapsed().as_micros())?)?;
+                    let answered = Answered::read(&answer)?;
+                    results += answered.results;
+                    if answered.free_spins_wait {
+                        connection.post("/rpc", &tokens[position], free_spins()).await?;
+                    }
+                    if request % 1024 == 0 {
+                        progress.set_position(request);
+                    }
+                }
+            });
+        }
+        let mut latency = Histogram::<u64>::new(3)?;
+        let mut calls = 0;
+        while let Some(client) = clients.join_next().await {
+            let (latency_of_client, results) = client??;
+            latency.add(latency_of_client)?;
+            calls += results;
+        }
+        Ok(Figures { calls, elapsed: start.elapsed(), latency })
+    }
+
+    /// Posts every body once: the answers, in the order of the bodies.
+    pub(super) async fn post_all(
+        &self,
+        path: &'static str,
+        bodies: Vec<String>,
+        progress: &ProgressBar,
+        weight: u64,
+    ) -> anyhow::Result<Vec<Bytes>> {
+        let bodies = Arc::new(bodies);
+        let next = Arc::new(AtomicU64::new(0));
+        let mut clients = JoinSet::new();
+        for _ in 0..self.connections.min(bodies.len()) {
+            let mut connection = Connection::open(&self.address).await?;
+            let (next, tokens, bodies) = (next.clone(), self.tokens.clone(), bodies.clone());
+            let progress = progress.clone();
+            clients.spawn(async move {
+                let mut answers = Vec::new();
+                loop {
+                    let position = usize::try_from(next.fetch_add(1, Ordering::Relaxed))?;
+                    let Some(body) = bodies.get(position) else { return Ok::<_, anyhow::Error>(answers) };
+                    let answer = connection.post(path, &tokens[position % tokens.len()], body.clone()).await?;
+                    answers.push((position, answer));
+                    progress.inc(weight);
+                }
+            });
+        }
+        let mut answers = Vec::with_capacity(bodies.len());
+        while let Some(client) = clients.join_next().await {
+            answers.extend(client??);
+        }
+        answers.sort_by_key(|(position, _)| *position);
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+}
+
+fn body(request: u64, batch: usize, call: &impl Fn(u64) -> Value) -> String {
+    if batch == 1 {
+        return call(request).to_string();
+    }
+    let first = request * batch as u64;
+    let calls: Vec<Value> = (first..first + batch as u64).map(call).collect();
+    Value::from(calls).to_string()
+}
+
+/// What came back. A benchmark of errors would be worth nothing: the one that belongs to the game is that a player
+/// has won free spins, which are then played out and not counted; any other ends the run.
+struct Answered {
+    results: u64,
+    free_spins_wait: bool,
+}
+
+impl Answered {
+    fn read(answer: &[u8]) -> anyhow::Result<Self> {
+        let results = count(answer, b"\"result\":");
+        let waiting = count(answer, b"\"error\":{\"code\":1,");
+        let errors = count(answer, b"\"error\":");
+        anyhow::ensure!(errors == waiting, "an error came back: {}", String::from_utf8_lossy(answer));
+        Ok(Self { results, free_spins_wait: waiting > 0 })
+    }
+}
+
+fn count(text: &[u8], word: &[u8]) -> u64 {
+    memchr::memmem::find_iter(text, word).count() as u64
+}
+
+/// More free spins than a round can have; those too many are refused.
+fn free_spins() -> String {
+    const FREE_SPINS_MAX: u64 = 30;
+    let call = |id| json!({ "jsonrpc": "2.0", "id": id, "method": "fruit-slots.free_spin", "params": {} });
+    Value::from((0..FREE_SPINS_MAX).map(call).collect::<Vec<_>>()).to_string()
+}
+
+/// One connection that is kept open.
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    host: String,
+}
+
+impl Connection {
+    async fn open(address: &str) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).await.with_context(|| format!("no connection to {address}"))?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        // Its errors come back through the sender.
+        tokio::spawn(connection);
+        Ok(Self { sender, host: address.to_owned() })
+    }
+
+    async fn post(&mut self, path: &str, token: &str, body: String) -> anyhow::Result<Bytes> {
+        let request = Request::post(path)
+            .header("Host", &self.host)
+            .header("Authorization", format!("Bearer {token}"))
+            .header("Content-Type", "application/json")
+            .body(Full::new(Bytes::from(body)))?;
+        let response = self.sender.send_request(request).await?;
+        let status = response.status();
+        let answer = response.into_body().collect().await?.to_bytes();
+        anyhow::ensure!(status == StatusCode::OK, "{status}: {}", String::from_utf8_lossy(&answer));
+        Ok(answer)
+    }
+}

@@ -1,0 +1,179 @@
+//! Benchmarks: how fast this host is on this computer, next to what bare HTTP would do in the same run.
+//! Measures; asserts nothing.
+
+mod load;
+mod parts;
+mod report;
+mod server;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use self::{
+    load::{Figures, Load},
+    report::Machine,
+    server::ServerProcess,
+};
+pub use self::{report::Report, server::serve_bare};
+use crate::catalog::Playable;
+
+/// What is measured, and how much of it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The folder of components; it must have the game that is played.
+    pub components: PathBuf,
+    /// Where the store goes; its disk is part of what is measured.
+    pub directory: PathBuf,
+    /// Players that take turns.
+    pub players: u32,
+    /// Connections that call without pause.
+    pub connections: usize,
+    /// Single calls.
+    pub rounds: u64,
+    /// Calls of one batch.
+    pub batch: usize,
+    /// Steps run in process.
+    pub steps: u32,
+}
+
+/// The game that is played, and the call.
+const GAME: &str = "fruit-slots";
+const METHOD: &str = "fruit-slots.spin";
+/// Enough for any number of rounds: a player who runs dry would make cheaper steps.
+const DEPOSIT: u64 = 1_000_000_000_000;
+const OPERATOR_TOKEN: &str = "croupier-bench-operator";
+
+/// Runs the plan, with progress on standard error.
+///
+/// # Errors
+/// Where a server does not start, or answers anything but results.
+pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
+    let parts = parts::measure(plan).await.context("in process")?;
+    let bare = measure_bare(plan, parts.reply_bytes).await.context("the bare handler")?;
+    let hosted = measure_host(plan).await.context("the host")?;
+    Ok(Report { machine: Machine::this(), plan: plan.clone(), parts, bare, hosted })
+}
+
+/// What the host did.
+#[derive(Debug)]
+struct Hosted {
+    single: Figures,
+    batched: Figures,
+    set_up: Duration,
+    memory_before_bytes: u64,
+    memory_after_bytes: u64,
+    rounds: u64,
+    disk_bytes: u64,
+}
+
+async fn measure_bare(plan: &Plan, reply_bytes: usize) -> anyhow::Result<Figures> {
+    let server = ServerProcess::bare(reply_bytes).await?;
+    let load = Load::new(server.address(), plan.connections, vec!["bare".to_owned()]);
+    let progress = progress(plan.rounds, "bare axum handler");
+    let figures = load.run(plan.rounds, 1, &spin, &progress).await?;
+    progress.finish_and_clear();
+    server.stop().await?;
+    Ok(figures)
+}
+
+async fn measure_host(plan: &Plan) -> anyhow::Result<Hosted> {
+    let directory = tempfile::tempdir_in(&plan.directory).context("no directory for the store")?;
+    let server = ServerProcess::host(&plan.components, directory.path()).await?;
+    let start = std::time::Instant::now();
+    let tokens = open_players(&server, plan).await?;
+    let set_up = start.elapsed();
+    let memory_before_bytes = server.memory_bytes()?;
+    let load = Load::new(server.address(), plan.connections, tokens);
+
+    let single_progress = progress(plan.rounds, "single calls");
+    let single = load.run(plan.rounds, 1, &spin, &single_progress).await?;
+    single_progress.finish_and_clear();
+    let batches = plan.rounds / plan.batch as u64;
+    let batch_progress = progress(batches, "batches");
+    let batched = load.run(batches, plan.batch, &spin, &batch_progress).await?;
+    batch_progress.finish_and_clear();
+
+    let memory_after_bytes = server.memory_bytes()?;
+    server.stop().await?;
+    let rounds = single.calls + batched.calls;
+    let disk_bytes = size_of(directory.path())?;
+    Ok(Hosted { single, batched, set_up, memory_before_bytes, memory_after_bytes, rounds, disk_bytes })
+}
+
+/// Every call is another round, and carries a key as a careful client's does.
+fn spin(call: u64) -> Value {
+    let params = json!({ "line_stake": 5, "idempotency_key": format!("round-{call}") });
+    json!({ "jsonrpc": "2.0", "id": call, "method": METHOD, "params": params })
+}
+
+/// Creates the players, with money and a session each: their tokens.
+async fn open_players(server: &ServerProcess, plan: &Plan) -> anyhow::Result<Vec<String>> {
+    const PLAYERS_PER_BATCH: u32 = 30;
+    let progress = progress(u64::from(plan.players), "players");
+    let batches: Vec<String> = (0..plan.players)
+        .step_by(PLAYERS_PER_BATCH as usize)
+        .map(|first| {
+            let players = first..plan.players.min(first + PLAYERS_PER_BATCH);
+            let calls: Vec<Value> = players.flat_map(open_player).collect();
+            Value::from(calls).to_string()
+        })
+        .collect();
+    let operator = Load::new(server.address(), plan.connections, vec![OPERATOR_TOKEN.to_owned()]);
+    let answers = operator.post_all("/operator", batches, &progress, u64::from(PLAYERS_PER_BATCH)).await?;
+    progress.finish_and_clear();
+    let mut tokens = Vec::with_capacity(plan.players as usize);
+    for answer in answers {
+        for opened in serde_json::from_slice::<Vec<Value>>(&answer)? {
+            if let Some(token) = opened["result"]["token"].as_str() {
+                tokens.push(token.to_owned());
+            }
+        }
+    }
+    anyhow::ensure!(
+        tokens.len() == plan.players as usize,
+        "{} of {} players came into being",
+        tokens.len(),
+        plan.players
+    );
+    Ok(tokens)
+}
+
+fn open_player(number: u32) -> [Value; 3] {
+    let player = format!("player-{number}");
+    let call = |method: &str, params: Value| json!({ "jsonrpc": "2.0", "id": 0, "method": method, "params": params });
+    let deposit = json!({ "player": player, "currency": "EUR", "amount": DEPOSIT, "idempotency_key": "deposit" });
+    [
+        call("player.create", json!({ "player": player })),
+        call("wallet.deposit", deposit),
+        call("session.open", json!({ "player": player, "currency": "EUR" })),
+    ]
+}
+
+fn progress(total: u64, what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:<20} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}");
+    let bar = ProgressBar::new(total).with_message(what);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn size_of(directory: &std::path::Path) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        bytes += if about.is_dir() { size_of(&entry.path())? } else { about.len() };
+    }
+    Ok(bytes)
+}
+
+/// The release of the game that is played, for the parts measured in process.
+async fn game(plan: &Plan, engine: &std::sync::Arc<crate::engine::Engine>) -> anyhow::Result<Playable> {
+    let path = plan.components.join(format!("{GAME}.wasm"));
+    let bytes = std::fs::read(&path).with_context(|| format!("{} is needed: build it first", path.display()))?;
+    Ok(Playable::load(engine, bytes).await?)
+}

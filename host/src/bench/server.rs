@@ -1,0 +1,125 @@
+//! The servers that are measured, each in a process of its own: the host as it is shipped, and a bare handler.
+
+use std::{fs, path::Path, process::Stdio, time::Duration};
+
+use anyhow::Context as _;
+use axum::{Router, body::Bytes, http::header, response::IntoResponse, routing::post, serve::ListenerExt as _};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    net::TcpListener,
+    process::{Child, Command},
+};
+
+use super::OPERATOR_TOKEN;
+
+/// A server in a process of its own.
+pub(super) struct ServerProcess {
+    child: Child,
+    address: String,
+}
+
+impl ServerProcess {
+    /// The host with its defaults and this directory.
+    pub(super) async fn host(components: &Path, directory: &Path) -> anyhow::Result<Self> {
+        let config = directory.join("croupier.toml");
+        fs::write(&config, "")?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["serve", "--config"]).arg(&config);
+        command.env("CROUPIER_SERVER_LISTEN", "127.0.0.1:0");
+        command.env("CROUPIER_OPERATOR_TOKEN", OPERATOR_TOKEN);
+        command.env("CROUPIER_GAMES_DIRECTORY", components.canonicalize()?);
+        command.env("CROUPIER_STORE_DIRECTORY", directory.join("data"));
+        command.env("CROUPIER_LOG_FORMAT", "json");
+        command.env("CROUPIER_LOG_FILTER", "warn,croupier::cli=info");
+        Self::start(command, "\"address\":\"").await
+    }
+
+    /// A handler that does nothing but parse a request and answer with so many bytes.
+    pub(super) async fn bare(reply_bytes: usize) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["bench", "--bare-server", &reply_bytes.to_string()]);
+        Self::start(command, "\"address\":\"").await
+    }
+
+    async fn start(mut command: Command, marker: &str) -> anyhow::Result<Self> {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).kill_on_drop(true).spawn()?;
+        let mut lines = BufReader::new(child.stderr.take().context("the server has no standard error")?).lines();
+        let mut said = String::new();
+        while let Some(line) = lines.next_line().await? {
+            if let Some((_, rest)) = line.split_once(marker) {
+                let address = rest.split('"').next().unwrap_or_default().to_owned();
+                tokio::spawn(async move {
+                    while let Ok(Some(line)) = lines.next_line().await {
+                        eprintln!("{line}");
+                    }
+                });
+                return Ok(Self { child, address });
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        anyhow::bail!("the server did not start:\n{said}")
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Resident memory.
+    pub(super) fn memory_bytes(&self) -> anyhow::Result<u64> {
+        let id = self.child.id().context("the server has ended")?;
+        let status = fs::read_to_string(format!("/proc/{id}/status")).context("memory is read from /proc")?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: u64 = resident.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib << 10)
+    }
+
+    /// Ends it in good order.
+    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+        let id = self.child.id().context("the server has ended by itself")?;
+        let stopped = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        anyhow::ensure!(stopped.success(), "the server cannot be stopped");
+        let status = tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await??;
+        anyhow::ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
+}
+
+/// What a bare server reads of a request.
+#[derive(Deserialize)]
+struct BareRequest<'a> {
+    jsonrpc: &'a str,
+    #[serde(borrow)]
+    id: &'a RawValue,
+    method: &'a str,
+    #[serde(borrow)]
+    params: &'a RawValue,
+}
+
+/// Serves `POST /rpc` as barely as axum can: parse the request, answer with a result of so many bytes.
+///
+/// # Errors
+/// Where it cannot listen.
+pub async fn serve_bare(reply_bytes: usize) -> anyhow::Result<()> {
+    let result = format!("\"{}\"", "x".repeat(reply_bytes.saturating_sub(2)));
+    let handler = async move |body: Bytes| match serde_json::from_slice::<BareRequest<'_>>(&body) {
+        Ok(request) if request.jsonrpc == "2.0" && !request.method.is_empty() && !request.params.get().is_empty() => {
+            let id = request.id.get();
+            let answer = ["{\"jsonrpc\":\"2.0\",\"id\":", id, ",\"result\":", &result, "}"].concat();
+            ([(header::CONTENT_TYPE, "application/json")], answer).into_response()
+        }
+        _ => axum::http::StatusCode::BAD_REQUEST.into_response(),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    eprintln!("{{\"address\":\"{}\"}}", listener.local_addr()?);
+    let listener = listener.tap_io(|connection| {
+        // Without it the baseline would be slower, and the comparison too kind to us.
+        connection.set_nodelay(true).unwrap_or_default();
+    });
+    axum::serve(listener, Router::new().route("/rpc", post(handler)))
+        .with_graceful_shutdown(crate::cli::stop_signal()?)
+        .await?;
+    Ok(())
+}

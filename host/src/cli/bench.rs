@@ -1,0 +1,74 @@
+//! `croupier bench`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{
+    bench::{self, Plan},
+    packaging,
+};
+
+/// Measure this host on this computer, next to a bare HTTP handler in the same run
+///
+/// Builds the games first. Takes a few minutes; figures come from a release build only.
+#[derive(Debug, Args)]
+pub(super) struct Bench {
+    /// The folder whose subfolders are games
+    #[arg(long, default_value = "games", value_name = "DIRECTORY")]
+    games: PathBuf,
+    /// Use the components in this folder instead of building any
+    #[arg(long, value_name = "DIRECTORY")]
+    components: Option<PathBuf>,
+    /// Where the store goes while it is measured: a directory on the disk of interest
+    #[arg(long, default_value = "target", value_name = "DIRECTORY")]
+    directory: PathBuf,
+    /// Players that take turns
+    #[arg(long, default_value_t = 100_000)]
+    players: u32,
+    /// Connections that call without pause
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Single calls, and as many again in batches
+    #[arg(long, default_value_t = 500_000)]
+    rounds: u64,
+    /// Calls of one batch
+    #[arg(long, default_value_t = 10)]
+    batch: usize,
+    /// Steps measured in process
+    #[arg(long, default_value_t = 100_000)]
+    steps: u32,
+    /// Serve the baseline: what the benchmark starts by itself
+    #[arg(long, hide = true)]
+    bare_server: Option<usize>,
+}
+
+impl Bench {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        if let Some(reply_bytes) = self.bare_server {
+            return super::runtime()?.block_on(bench::serve_bare(reply_bytes));
+        }
+        let components = match self.components {
+            Some(components) => components,
+            None => {
+                let output = self.directory.join("games");
+                for game in packaging::games_in(&self.games)? {
+                    packaging::build(&game, &output)?;
+                }
+                output
+            }
+        };
+        let plan = Plan {
+            components,
+            directory: self.directory,
+            players: self.players.max(1),
+            connections: self.connections.max(1),
+            rounds: self.rounds,
+            batch: self.batch.clamp(2, 100),
+            steps: self.steps.max(100),
+        };
+        let report = super::runtime()?.block_on(bench::run(&plan))?;
+        print!("{report}");
+        Ok(())
+    }
+}
