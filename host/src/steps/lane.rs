@@ -102,14 +102,51 @@ impl Run {
 }
 
 impl Drop for Run {
-    /// At the end of a lane there is nothing left to do but to say so. After a panic the lane must not stay behind:
-    /// whoever waits in it is told, by the loss of their job.
+    /// A lane that has ended is gone already, and one of the same name may have begun since. After a panic the lane
+    /// must not stay behind: whoever waits in it is told, by the loss of their job.
     fn drop(&mut self) {
-        let left = self.lanes.queues(&self.id).remove(&self.id);
         if std::thread::panicking() {
+            let left = self.lanes.queues(&self.id).remove(&self.id);
             let jobs = left.map_or(0, |queue| queue.len());
             tracing::error!(aggregate = %self.id, jobs, "a lane has failed");
         }
         self.lanes.emptied.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::{
+        catalog::Catalog,
+        chance::Seed,
+        config::Config,
+        engine::Engine,
+        steps::Request,
+        store::{Embedded, Store as _},
+    };
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_request_that_comes_as_its_lane_ends_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config::default();
+        let store = Arc::new(Embedded::open(&config.embedded_store(directory.path().join("store"))).unwrap());
+        let engine = Arc::new(Engine::start(config.engine(directory.path().join("artefacts"))).unwrap());
+        let catalog = Arc::new(Catalog::load(&engine, directory.path()).await.unwrap());
+        let lanes = Arc::new(Lanes::new(Groups { store: store.clone(), engine, catalog }));
+
+        let id: AggregateId = "player/alice".parse().unwrap();
+        lanes.queues(&id).insert(id.clone(), VecDeque::new());
+        let ending = Run { lanes: lanes.clone(), id: id.clone() };
+        assert!(ending.next_group().is_none());
+        let (answer, answered) = oneshot::channel();
+        let seed = Seed::fresh();
+        lanes.enter(&id, Job { request: Request::Create, key: None, seed, session_entropy: [0; 16], answer }).unwrap();
+        drop(ending);
+        assert_eq!(answered.await.unwrap().unwrap().as_str(), r#"{"player":"alice"}"#);
+        lanes.drained().await;
+        store.close().await;
     }
 }
