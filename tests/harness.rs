@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 pub(crate) const OPERATOR_TOKEN: &str = "the-operators-own-token";
 /// Nothing in the suite takes this long; a host that does not come up is reported and not waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The components of the shipped games, built once for all tests.
 pub(crate) static GAMES: LazyLock<PathBuf> =
@@ -154,6 +154,16 @@ impl Host {
         }
     }
 
+    /// Starts a second process on the same directory, which is expected to fail; what it said.
+    pub(crate) fn start_second(&self) -> String {
+        self.spawn().err().expect("a second host has started")
+    }
+
+    /// Commands that run before the host does, from its next start on.
+    pub(crate) fn set_prelude(&mut self, prelude: &str) {
+        self.options.prelude = prelude.to_owned();
+    }
+
     fn process(&self) -> &Process {
         self.process.as_ref().expect("the host is running")
     }
@@ -186,9 +196,14 @@ impl Host {
 
     /// Asks the process to end, and waits until it has; its exit status and its log.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, String) {
+        self.ask_to_end();
+        self.wait()
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn ask_to_end(&self) {
         let id = self.process_id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        self.wait()
     }
 
     /// Waits until the process ends by itself; its exit status and its log.

@@ -1,6 +1,8 @@
 //! The system as a whole: the real binary, real sockets, real files, real games.
 
 mod harness;
+mod load;
 
+mod crash;
 mod play;
 mod steps;
