@@ -287,11 +287,18 @@ impl Drop for Host {
     }
 }
 
+static AGENT: LazyLock<ureq::Agent> = LazyLock::new(|| {
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into()
+});
+
+/// Gets a page. Status and body of the answer.
+pub(crate) fn get(address: &str, path: &str) -> (u16, String) {
+    let mut answer = AGENT.get(format!("http://{address}{path}")).call().unwrap();
+    (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+}
+
 /// Posts a body as it is. Status and body of the answer.
 pub(crate) fn post(address: &str, path: &str, token: &str, body: &[u8]) -> Result<(u16, String), ureq::Error> {
-    static AGENT: LazyLock<ureq::Agent> = LazyLock::new(|| {
-        ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into()
-    });
     let request = AGENT.post(format!("http://{address}{path}")).header("Authorization", format!("Bearer {token}"));
     let mut answer = request.send(body)?;
     Ok((answer.status().as_u16(), answer.body_mut().read_to_string()?))

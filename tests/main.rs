@@ -4,5 +4,7 @@ mod harness;
 mod load;
 
 mod crash;
+mod durability;
+mod hostile;
 mod play;
 mod steps;
