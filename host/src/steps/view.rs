@@ -111,8 +111,11 @@ impl Groups {
         }
         let mut calls = Vec::new();
         let mut first = id.opened_by;
+        // Most rounds are a few steps in a row; one that was interrupted may go on much later.
+        let mut chunk_records = 4;
         while first <= aggregate.step {
-            let last = first.saturating_add(PAGE_CHUNK_RECORDS - 1);
+            let last = first.saturating_add(chunk_records - 1);
+            chunk_records = PAGE_CHUNK_RECORDS.min(chunk_records * 4);
             let records = self.records(&aggregate.id, first, last).await?;
             for record in records {
                 let Some(mark) = played(&record).and_then(|play| play.round.as_ref()).filter(|mark| mark.id == *id)
