@@ -7,4 +7,6 @@ mod crash;
 mod durability;
 mod hostile;
 mod play;
+mod protocol;
+mod sessions;
 mod steps;

@@ -4,13 +4,14 @@ use std::{future::Future, io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
+    body::{Body, Bytes},
     extract::{Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
     serve::ListenerExt as _,
 };
+use http_body_util::{BodyExt as _, Limited};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -21,6 +22,8 @@ use crate::{
 
 /// How long a client may take to send its body.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How much is read of a body beyond its bound, so that the client comes to read why it was refused.
+const DISCARDED_BYTES_MAX: usize = 16 << 20;
 
 /// Everything that requests are answered with.
 pub struct Endpoints {
@@ -86,16 +89,30 @@ async fn answer<S: Service>(service: &S, caller: &S::Caller, limits: &Limits, re
     }
 }
 
-async fn read(body: Body, bytes_max: usize) -> Result<Bytes, (StatusCode, rpc::Error)> {
-    match tokio::time::timeout(BODY_WAIT_MAX, to_bytes(body, bytes_max)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => {
-            let message = format!("the body is longer than {bytes_max} bytes, or broke off");
-            Err((StatusCode::PAYLOAD_TOO_LARGE, rpc::Error::invalid_request(message).because("body_too_large")))
+async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, (StatusCode, rpc::Error)> {
+    let whole = async {
+        match Limited::new(&mut body, bytes_max).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(_) => {
+                discard(&mut body).await;
+                let message = format!("the body is longer than {bytes_max} bytes, or broke off");
+                Err((StatusCode::PAYLOAD_TOO_LARGE, rpc::Error::invalid_request(message).because("body_too_large")))
+            }
         }
-        Err(_) => {
-            let error = rpc::Error::invalid_request("the body did not arrive in time").because("body_too_slow");
-            Err((StatusCode::REQUEST_TIMEOUT, error))
+    };
+    tokio::time::timeout(BODY_WAIT_MAX, whole).await.unwrap_or_else(|_| {
+        let error = rpc::Error::invalid_request("the body did not arrive in time").because("body_too_slow");
+        Err((StatusCode::REQUEST_TIMEOUT, error))
+    })
+}
+
+/// Reads on and keeps nothing: a connection that is closed while its client still sends loses the answer as well.
+async fn discard(body: &mut Body) {
+    let mut left = DISCARDED_BYTES_MAX;
+    while let Some(Ok(frame)) = body.frame().await {
+        match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+            Some(rest) => left = rest,
+            None => return,
         }
     }
 }

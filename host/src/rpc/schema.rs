@@ -199,7 +199,7 @@ impl ParamsSchema {
         }
         let mut violations = Vec::new();
         for error in self.0.iter_errors(params) {
-            collect(&error, &mut violations);
+            collect(&error, params, &mut violations);
             if violations.len() >= VIOLATIONS_MAX {
                 break;
             }
@@ -228,26 +228,28 @@ fn invalid(violations: &[Violation]) -> Error {
 }
 
 /// Says what an error means in terms of members the client can find in its own params.
-fn collect(error: &ValidationError<'_>, violations: &mut Vec<Violation>) {
+fn collect(error: &ValidationError<'_>, params: &Value, violations: &mut Vec<Violation>) {
     let here = error.instance_path().to_string();
     let child = |name: &str| here.clone() + &pointer([name]);
+    let unexpected =
+        |name: &String| Violation { pointer: child(name), message: "the method has no such member".into() };
     match error.kind() {
         ValidationErrorKind::Required { property } => violations.push(Violation {
             pointer: child(property.as_str().unwrap_or_default()),
             message: "this member is required".to_owned(),
         }),
-        ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            violations.extend(
-                unexpected.iter().take(VIOLATIONS_MAX).map(|name| Violation {
-                    pointer: child(name),
-                    message: "the method has no such member".to_owned(),
-                }),
-            );
+        ValidationErrorKind::AdditionalProperties { unexpected: names }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected: names } => {
+            violations.extend(names.iter().take(VIOLATIONS_MAX).map(unexpected));
+        }
+        // Where no members are allowed at all, the error is of the object as a whole.
+        ValidationErrorKind::FalseSchema if error.schema_path().as_str().ends_with("/additionalProperties") => {
+            let members = params.pointer(&here).and_then(Value::as_object).into_iter().flatten();
+            violations.extend(members.take(VIOLATIONS_MAX).map(|(name, _)| unexpected(name)));
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
             match meant_branch(context, &here) {
-                Some(branch) => branch.iter().for_each(|error| collect(error, violations)),
+                Some(branch) => branch.iter().for_each(|error| collect(error, params, violations)),
                 None => violations.push(Violation { pointer: here, message: "fits none of the allowed forms".into() }),
             }
         }

@@ -93,6 +93,18 @@ fn an_error_points_at_the_offending_member_in_plain_words() {
 }
 
 #[test]
+fn a_method_without_params_points_at_every_member() {
+    let schema = compile(&json!({ "type": "object", "additionalProperties": false })).unwrap();
+    assert!(schema.check(&json!({})).is_ok());
+    for (params, count) in [(json!({ "a/b": 1 }), 1), (json!({ "a/b": 1, "c": 2 }), 2)] {
+        let response: Value = serde_json::from_slice(&schema.check(&params).unwrap_err().to_response()).unwrap();
+        let data = &response["error"]["data"];
+        assert_eq!(data["pointer"], "/a~1b");
+        assert_eq!(data.get("violations").map_or(1, |violations| violations.as_array().unwrap().len()), count);
+    }
+}
+
+#[test]
 fn of_several_violations_five_are_told() {
     let bad: Value = (0..9).map(|index| (format!("x{index}"), json!(1))).collect::<serde_json::Map<_, _>>().into();
     let response: Value = serde_json::from_slice(&bets().check(&bad).unwrap_err().to_response()).unwrap();
