@@ -6,6 +6,7 @@ mod load;
 mod crash;
 mod durability;
 mod hostile;
+mod ledger;
 mod play;
 mod protocol;
 mod sessions;

@@ -56,6 +56,10 @@ impl Store for Unruly {
         self.store.records(id, steps).await
     }
 
+    async fn record_after(&self, step: Option<(&AggregateId, u64)>) -> Result<Option<(AggregateId, u64)>, StoreError> {
+        self.store.record_after(step).await
+    }
+
     async fn aggregates_after(
         &self,
         after: Option<&AggregateId>,
@@ -211,8 +215,9 @@ async fn what_waits_in_a_lane_is_committed_together_in_its_order() {
     house.store.gate.forget_permits(1_000_000);
     let first = tokio::spawn(house.spin());
     let key = |number: u32| Some(format!("key-{number}").parse().unwrap());
-    let rest: Vec<_> =
-        (0..10).map(|number| tokio::spawn(house.steps.submit(&house.player, deposit(1 + u64::from(number)), key(number)))).collect();
+    let rest: Vec<_> = (0..10)
+        .map(|number| tokio::spawn(house.steps.submit(&house.player, deposit(1 + u64::from(number)), key(number))))
+        .collect();
     let again = tokio::spawn(house.steps.submit(&house.player, deposit(1), key(0)));
     house.store.gate.add_permits(1_000_000);
     first.await.unwrap().unwrap();

@@ -21,6 +21,9 @@ use tokio::sync::{oneshot, watch};
 use super::{Commit, CommitError, Store, StoreError, space::Space};
 use crate::{aggregate::Aggregate, identity::AggregateId};
 
+#[cfg(test)]
+mod tests;
+
 /// What an operator may choose about the embedded store.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -159,6 +162,10 @@ impl Store for Embedded {
         tokio::task::block_in_place(|| self.tables.records(id, steps))
     }
 
+    async fn record_after(&self, step: Option<(&AggregateId, u64)>) -> Result<Option<(AggregateId, u64)>, StoreError> {
+        tokio::task::block_in_place(|| self.tables.record_after(step))
+    }
+
     async fn aggregates_after(
         &self,
         after: Option<&AggregateId>,
@@ -230,6 +237,12 @@ impl Tables {
                 Ok((step, record.to_vec()))
             })
             .collect()
+    }
+
+    fn record_after(&self, step: Option<(&AggregateId, u64)>) -> Result<Option<(AggregateId, u64)>, StoreError> {
+        let start = step.map_or(Bound::Unbounded, |(id, step)| Bound::Excluded(step_key(id, step)));
+        let first = self.records.range((start, Bound::Unbounded)).next();
+        first.map(|entry| read_step_key(&entry.key().map_err(unavailable)?)).transpose()
     }
 
     fn aggregates_after(

@@ -68,6 +68,10 @@ pub trait Store: Send + Sync + 'static {
     /// The records of the steps in this range that there are, in order, each with its step's number.
     async fn records(&self, id: &AggregateId, steps: RangeInclusive<u64>) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
 
+    /// The first step after this one that has a record, in the order of aggregates and steps; the very first without
+    /// one. A check of the whole store asks, so that no record goes unseen.
+    async fn record_after(&self, step: Option<(&AggregateId, u64)>) -> Result<Option<(AggregateId, u64)>, StoreError>;
+
     /// Aggregates in the order of their ids, after `after`: at most `count_max` of them.
     async fn aggregates_after(
         &self,

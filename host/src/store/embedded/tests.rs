@@ -1,0 +1,219 @@
+//! The committer: who wins a race for a version, what a failure leaves behind, and that closing loses nothing.
+
+use std::{collections::BTreeMap, fs};
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::*;
+use crate::{identity::Digest, record::EncodedRecord};
+
+fn settings(directory: &TempDir) -> Settings {
+    Settings {
+        directory: directory.path().join("store"),
+        cache_bytes: 1 << 20,
+        aggregate_bytes_max: 1 << 20,
+        disk_reserve_bytes: 0,
+    }
+}
+
+/// A worker without its thread, and the receiver of what it says when it fails.
+fn worker(tables: &Tables) -> Worker {
+    Worker {
+        tables: tables.clone(),
+        cache: Arc::new(Cache::with_weighter(100, 1 << 20, AggregateSize)),
+        versions: quick_cache::unsync::Cache::new(100),
+        fail: watch::channel(None).0,
+    }
+}
+
+/// A commit of `steps` steps of one player, marked so that it can be told from others.
+fn commit(player: &str, expected: u64, steps: u64, mark: u8) -> Commit {
+    let mut aggregate = Aggregate::new(format!("player/{player}").parse().unwrap());
+    aggregate.step = expected + steps;
+    aggregate.head = Digest::of(&[mark]);
+    let records = (expected + 1..=aggregate.step).map(|step| EncodedRecord {
+        step,
+        has_effects: mark % 2 == 0,
+        bytes: vec![mark],
+    });
+    Commit { expected, records: records.collect(), aggregate: Arc::new(aggregate) }
+}
+
+fn request(commit: Commit) -> (Request, oneshot::Receiver<Result<(), CommitError>>) {
+    let (answer, answered) = oneshot::channel();
+    (Request { document: encode(&commit.aggregate).unwrap(), commit, answer }, answered)
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+#[test]
+fn of_two_commits_on_one_version_in_one_group_the_first_wins() {
+    let directory = tempfile::tempdir().unwrap();
+    let tables = Tables::open(&settings(&directory).directory).unwrap();
+    let (sent, waiting) = mpsc::channel();
+    let commits = [
+        commit("alice", 0, 2, 1),
+        commit("alice", 0, 1, 2), // another one on the same version
+        commit("alice", 2, 1, 3), // on what the first has made
+        commit("bob", 1, 1, 4),   // on a version that is not there
+        commit("bob", 0, 1, 5),
+    ];
+    let answers = commits.map(|commit| {
+        let (request, answered) = request(commit);
+        sent.send(request).unwrap();
+        answered
+    });
+    drop(sent);
+    // All of them wait before it begins: they are one group.
+    worker(&tables).run(&waiting);
+    let answers = answers.map(|answered| answered.blocking_recv().unwrap());
+    let conflict = Err(CommitError::Conflict);
+    assert_eq!(answers, [Ok(()), conflict.clone(), Ok(()), conflict, Ok(())]);
+    let alice = "player/alice".parse().unwrap();
+    assert_eq!(tables.records(&alice, 0..=u64::MAX).unwrap(), [(1, vec![1]), (2, vec![1]), (3, vec![3])]);
+    assert_eq!(tables.aggregate(&alice).unwrap().unwrap().step, 3);
+    assert_eq!(tables.outbox(10).unwrap().len(), 0);
+}
+
+#[test]
+fn an_aggregate_that_grew_too_large_is_refused_and_others_are_not() {
+    let directory = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let settings = Settings { aggregate_bytes_max: 300, ..settings(&directory) };
+        let store = Embedded::open(&settings).unwrap();
+        store.commit(commit("alice", 0, 1, 1)).await.unwrap();
+        let mut large = commit("alice", 1, 1, 2);
+        let documents = BTreeMap::from([("key".to_owned(), crate::json::Json::of(&"x".repeat(300)).unwrap())]);
+        Arc::make_mut(&mut large.aggregate).documents.insert("slots".parse().unwrap(), Arc::new(documents));
+        assert!(matches!(store.commit(large).await, Err(CommitError::TooLarge { size_max: 300, .. })));
+        store.commit(commit("alice", 1, 1, 3)).await.unwrap();
+        store.close().await;
+        let closed = Err(CommitError::Store(StoreError::Unavailable("it is closed".to_owned())));
+        assert_eq!(store.commit(commit("alice", 2, 1, 4)).await, closed);
+    });
+}
+
+#[test]
+fn a_flush_that_fails_in_the_background_fails_the_store_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(&directory);
+    let tables_of_records = |store: &Embedded| store.tables.records.path().join("tables");
+    let moved = directory.path().join("moved");
+    runtime().block_on(async {
+        let store = Embedded::open(&settings).unwrap();
+        store.commit(commit("alice", 0, 1, 1)).await.unwrap();
+        let folder = tables_of_records(&store);
+        fs::rename(&folder, &moved).unwrap();
+        fs::write(&folder, "not a folder").unwrap();
+        store.tables.records.rotate_memtable().unwrap();
+        // The flush happens some time after; commits are answered until then and refused from then on.
+        let mut step = 1;
+        let failure = loop {
+            match store.commit(commit("alice", step, 1, 1)).await {
+                Ok(()) => step += 1,
+                Err(CommitError::Store(failure)) => break failure,
+                Err(other) => panic!("{other}"),
+            }
+        };
+        assert!(matches!(failure, StoreError::Unavailable(_)), "{failure}");
+        assert_eq!(store.failed().await, failure);
+        assert_eq!(store.health(), Err(failure.clone()));
+        assert_eq!(store.commit(commit("bob", 0, 1, 1)).await, Err(CommitError::Store(failure)));
+        assert_eq!(store.load(&"player/alice".parse().unwrap()).await.unwrap().unwrap().step, step);
+        store.close().await;
+        drop(store);
+
+        fs::remove_file(&folder).unwrap();
+        fs::rename(&moved, &folder).unwrap();
+        let store = Embedded::open(&settings).unwrap();
+        let alice = "player/alice".parse().unwrap();
+        assert_eq!(store.load(&alice).await.unwrap().unwrap().step, step);
+        assert_eq!(store.records(&alice, 1..=u64::MAX).await.unwrap().len(), usize::try_from(step).unwrap());
+        store.commit(commit("alice", step, 1, 1)).await.unwrap();
+        store.close().await;
+    });
+}
+
+/// What is done to a store.
+#[derive(Clone, Debug)]
+enum Act {
+    /// Commits on the versions that were known at the time, all at once: (player, steps, how far off the version is).
+    Commit(Vec<(u8, u64, u64)>),
+    /// A look, which fills the cache.
+    Load(u8),
+    /// Closed and opened again.
+    Reopen,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let one = (0..3u8, 1..4u64, prop_oneof![4 => Just(0u64), 1 => 1..3u64]);
+    let act = prop_oneof![
+        8 => prop::collection::vec(one, 1..6).prop_map(Act::Commit),
+        3 => (0..3u8).prop_map(Act::Load),
+        1 => Just(Act::Reopen),
+    ];
+    prop::collection::vec(act, 1..25)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Against a model: each commit is taken exactly if it is on the version that is then the newest.
+    #[test]
+    fn any_interleaving_of_commits_and_reopenings_keeps_exactly_what_was_acknowledged(acts in acts()) {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = settings(&directory);
+        let mut model: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
+        let id = |player: u8| -> AggregateId { format!("player/{player}").parse().unwrap() };
+        runtime().block_on(async {
+            let mut store = Embedded::open(&settings).unwrap();
+            let mut mark = 0u8;
+            for act in acts {
+                match act {
+                    Act::Commit(commits) => {
+                        let known: BTreeMap<u8, u64> = model.iter().map(|(player, records)| (*player, records.len() as u64)).collect();
+                        let mut answers = Vec::new();
+                        let mut sent = Vec::new();
+                        for (player, steps, off) in commits {
+                            mark = mark.wrapping_add(1);
+                            let expected = known.get(&player).copied().unwrap_or(0) + off;
+                            let (request, answered) = request(commit(&player.to_string(), expected, steps, mark));
+                            store.submit(request).unwrap();
+                            answers.push(answered);
+                            sent.push((player, expected, steps, mark));
+                        }
+                        for (answered, (player, expected, steps, mark)) in answers.into_iter().zip(sent) {
+                            let records = model.entry(player).or_default();
+                            if records.len() as u64 == expected {
+                                prop_assert_eq!(answered.await.unwrap(), Ok(()));
+                                records.extend((0..steps).map(|_| mark));
+                            } else {
+                                prop_assert_eq!(answered.await.unwrap(), Err(CommitError::Conflict));
+                            }
+                        }
+                    }
+                    Act::Load(player) => {
+                        let step = store.load(&id(player)).await.unwrap().map_or(0, |aggregate| aggregate.step);
+                        prop_assert_eq!(step, model.get(&player).map_or(0, |records| records.len() as u64));
+                    }
+                    Act::Reopen => {
+                        store.close().await;
+                        drop(store);
+                        store = Embedded::open(&settings).unwrap();
+                    }
+                }
+                for (player, expected) in &model {
+                    let records = store.records(&id(*player), 1..=u64::MAX).await.unwrap();
+                    let expected: Vec<_> = (1..).zip(expected.iter().map(|mark| vec![*mark])).collect();
+                    prop_assert_eq!(records, expected);
+                }
+            }
+            store.close().await;
+            Ok(())
+        })?;
+    }
+}
