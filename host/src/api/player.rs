@@ -45,7 +45,7 @@ struct PageParams {
     /// Only what happened before this step: the `next` of the page before.
     #[serde(default)]
     before: Option<u64>,
-    /// Rows wanted.
+    /// Rows wanted; those of one step stay together, so there may be a few more.
     #[serde(default = "default_rows")]
     #[schemars(range(min = 1, max = PAGE_ROWS_MAX))]
     limit: usize,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy};
 
 use super::Settings;
 
@@ -78,6 +78,8 @@ fn pool(settings: &Settings) -> PoolingAllocationConfig {
     pool.max_tables_per_module(TABLES_PER_COMPONENT);
     pool.table_elements(TABLE_ELEMENTS_MAX);
     pool.max_memory_size(settings.memory_bytes_max);
+    // Where the kernel can tell which pages a step has touched, only those are cleared.
+    pool.pagemap_scan(Enabled::Auto);
     pool.linear_memory_keep_resident(KEEP_RESIDENT_BYTES);
     pool.table_keep_resident(KEEP_RESIDENT_BYTES);
     pool

@@ -75,34 +75,38 @@ impl Groups {
     }
 
     async fn history(&self, aggregate: &Aggregate, query: &HistoryQuery) -> Outcome {
-        let (records, next) = self.records_before(aggregate, query.before, query.rows_max as u64).await?;
-        let rows: Vec<_> = records.iter().rev().flat_map(movements).collect();
-        reply(&Page { rows, next })
+        let page = self.page(aggregate, query, Vec::new(), |record, rows| rows.extend(movements(record))).await?;
+        reply(&page)
     }
 
     async fn rounds(&self, aggregate: &Aggregate, query: &HistoryQuery) -> Outcome {
-        let mut rows = Vec::new();
-        if query.before.is_none() {
-            rows.extend(aggregate.rounds.iter().map(|(game, round)| open_row(aggregate, game, round)));
-        }
-        let mut before = query.before;
-        let mut read = 0;
-        let next = loop {
-            let (records, rest) = self.records_before(aggregate, before, PAGE_CHUNK_RECORDS).await?;
-            read += records.len() as u64;
-            for record in records.iter().rev() {
-                before = Some(record.step);
-                rows.extend(closed_row(record));
+        let open = aggregate.rounds.iter().map(|(game, round)| open_row(aggregate, game, round));
+        let rows = if query.before.is_none() { open.collect() } else { Vec::new() };
+        reply(&self.page(aggregate, query, rows, |record, rows| rows.extend(closed_row(record))).await?)
+    }
+
+    /// Fills a page from the records, newest first. The rows of one step stay together, so a page may have a few more
+    /// than were wanted; it has fewer at the end, and where filling it would read too much for one call.
+    async fn page<T>(
+        &self,
+        aggregate: &Aggregate,
+        query: &HistoryQuery,
+        mut rows: Vec<T>,
+        add_rows: impl Fn(&Record, &mut Vec<T>),
+    ) -> Result<Page<T>, ErrorReply> {
+        let newest = query.before.map_or(aggregate.step, |before| before.saturating_sub(1).min(aggregate.step));
+        let mut last = newest;
+        while last > 0 && rows.len() < query.rows_max && newest - last < PAGE_RECORDS_MAX {
+            let first = (last + 1).saturating_sub(PAGE_CHUNK_RECORDS).max(1);
+            for record in self.records(&aggregate.id, first, last).await?.iter().rev() {
+                add_rows(record, &mut rows);
+                last = record.step - 1;
                 if rows.len() >= query.rows_max {
                     break;
                 }
             }
-            // A page ends when it is full, when there is nothing more, or when enough was read for one call.
-            if rows.len() >= query.rows_max || rest.is_none() || read >= PAGE_RECORDS_MAX {
-                break before.filter(|step| *step > 1 && (rest.is_some() || rows.len() >= query.rows_max));
-            }
-        };
-        reply(&Page { rows, next })
+        }
+        Ok(Page { rows, next: (last > 0).then_some(last + 1) })
     }
 
     async fn round(&self, aggregate: &Aggregate, id: &RoundId) -> Outcome {
@@ -118,17 +122,22 @@ impl Groups {
             chunk_records = PAGE_CHUNK_RECORDS.min(chunk_records * 4);
             let records = self.records(&aggregate.id, first, last).await?;
             for record in records {
-                let Some(mark) = played(&record).and_then(|play| play.round.as_ref()).filter(|mark| mark.id == *id)
-                else {
+                let round = played(&record).and_then(|play| Some((play, play.round.as_ref()?)));
+                let Some((play, mark)) = round.filter(|(_, mark)| mark.id == *id) else {
                     // The step that the id names must itself be of the round.
                     if calls.is_empty() {
                         return Err(HostError::RoundNotFound.into());
                     }
                     continue;
                 };
-                let open = mark.open;
+                // The newest call of a round that is still open is known from the aggregate.
+                let is_newest = aggregate
+                    .rounds
+                    .get(&play.game)
+                    .is_some_and(|open| open.opened_by == id.opened_by && open.calls == mark.call + 1);
+                let is_last = !mark.open || is_newest;
                 calls.push(record);
-                if !open {
+                if is_last {
                     return round_reply(calls);
                 }
             }
@@ -136,26 +145,10 @@ impl Groups {
         }
         if calls.is_empty() { Err(HostError::RoundNotFound.into()) } else { round_reply(calls) }
     }
-
-    /// Up to `count_max` records before a step (or the newest), in order, and where the page before them begins.
-    async fn records_before(
-        &self,
-        aggregate: &Aggregate,
-        before: Option<u64>,
-        count_max: u64,
-    ) -> Result<(Vec<Record>, Option<u64>), ErrorReply> {
-        let last = before.map_or(aggregate.step, |before| before.saturating_sub(1).min(aggregate.step));
-        let first = (last + 1).saturating_sub(count_max).max(1);
-        if last < first {
-            return Ok((Vec::new(), None));
-        }
-        let records = self.records(&aggregate.id, first, last).await?;
-        Ok((records, (first > 1).then_some(first)))
-    }
 }
 
 /// Records read at a time.
-const PAGE_CHUNK_RECORDS: u64 = 200;
+const PAGE_CHUNK_RECORDS: u64 = 50;
 
 fn player(aggregate: &Aggregate) -> Outcome {
     reply(&PlayerInfo {
