@@ -148,6 +148,10 @@ impl Chance {
             return Err(DrawError::TooManyChoices);
         }
         let mut order: Vec<u32> = (0..n).collect();
+        if order.len() < 2 {
+            // Nothing is left to chance, but it is a draw, and kept.
+            self.count()?;
+        }
         for last in (1..order.len()).rev() {
             let chosen = self.number_below(last as u64 + 1)?;
             order.swap(last, usize::try_from(chosen).expect("a position in the list"));
@@ -172,11 +176,16 @@ impl Chance {
         if bound == 0 {
             return Err(DrawError::BoundZero);
         }
+        self.count()?;
+        Ok(below(&mut self.generator, bound))
+    }
+
+    fn count(&mut self) -> Result<(), DrawError> {
         if self.taken == STEP_DRAWS_MAX {
             return Err(DrawError::TooManyDraws);
         }
         self.taken += 1;
-        Ok(below(&mut self.generator, bound))
+        Ok(())
     }
 }
 
@@ -189,7 +198,6 @@ fn below(generator: &mut ChaCha20Rng, bound: u64) -> u64 {
         #[expect(clippy::cast_possible_truncation, reason = "the low word is what is wanted")]
         let low = product as u64;
         if low >= surplus {
-            #[expect(clippy::cast_possible_truncation, reason = "the high word of two 64-bit factors")]
             return (product >> 64) as u64;
         }
     }

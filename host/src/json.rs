@@ -2,19 +2,26 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
+
+use crate::limits::JSON_DEPTH_MAX;
 
 /// One JSON value as text. Cheap to clone.
 #[derive(Clone)]
 pub struct Json(Arc<RawValue>);
 
 impl Json {
-    /// Takes the text as it is.
+    /// Takes the text as it is, if every client can read it: one that cannot would lose a whole batch with it.
     ///
     /// # Errors
-    /// Where it is not exactly one JSON value.
+    /// Where it is not exactly one JSON value, is nested deeper than [`JSON_DEPTH_MAX`], has a number that no double
+    /// comes near, or half of a surrogate pair.
     pub fn parse(text: String) -> Result<Self, serde_json::Error> {
+        Readable { depth: JSON_DEPTH_MAX }.deserialize(&mut serde_json::Deserializer::from_str(&text))?;
         RawValue::from_string(text).map(|raw| Self(raw.into()))
     }
 
@@ -42,6 +49,72 @@ impl From<Arc<RawValue>> for Json {
 impl From<Json> for Arc<RawValue> {
     fn from(json: Json) -> Self {
         json.0
+    }
+}
+
+/// Reads a value down to its last number and character, and keeps nothing of it.
+#[derive(Clone, Copy)]
+struct Readable {
+    /// How many levels may still follow.
+    depth: usize,
+}
+
+impl Readable {
+    fn below<E: serde::de::Error>(self) -> Result<Self, E> {
+        let depth = self.depth.checked_sub(1);
+        let too_deep = || E::custom(format_args!("nested deeper than {JSON_DEPTH_MAX} levels"));
+        depth.map(|depth| Self { depth }).ok_or_else(too_deep)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Readable {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Readable {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let item = self.below()?;
+        while items.next_element_seed(item)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let member = self.below()?;
+        while members.next_entry_seed(member, member)?.is_some() {}
+        Ok(())
     }
 }
 
@@ -82,5 +155,33 @@ impl Serialize for Json {
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Box::<RawValue>::deserialize(deserializer).map(|raw| Self(raw.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_taken_if_every_client_can_read_it() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        let (deepest, too_deep) = (nested(JSON_DEPTH_MAX), nested(JSON_DEPTH_MAX + 1));
+        for good in ["null", " [1, -2.5e3, {\"a\":[true]}] ", r#""\ud83c\udfb0""#, "1e308", &deepest] {
+            assert_eq!(Json::parse(good.to_owned()).unwrap().as_str(), good.trim());
+        }
+        for bad in [
+            "",
+            "1 2",
+            "{",
+            "{'a':1}",
+            "NaN",
+            "1e999",
+            r#""\ud83c""#,
+            r#""\udfb0\ud83c""#,
+            r#"{"\ud83c":1}"#,
+            &too_deep,
+        ] {
+            Json::parse(bad.to_owned()).expect_err(bad);
+        }
     }
 }

@@ -20,7 +20,7 @@ pub const REPLY_BYTES_MAX: usize = 64 * 1024;
 /// Transfers of one step.
 pub const STEP_TRANSFERS_MAX: usize = 256;
 
-/// Draws of one step; a shuffle counts once for each element.
+/// Draws of one step; a shuffle counts once for each element but the last, and at least once.
 pub const STEP_DRAWS_MAX: usize = 4096;
 
 /// Weights of one weighted draw, and elements of one shuffle.
@@ -31,6 +31,12 @@ pub const STEP_EFFECTS_MAX: usize = 32;
 
 /// The JSON of one effect.
 pub const EFFECT_BYTES_MAX: usize = 4 * 1024;
+
+/// Nesting of what a game hands over as JSON. Clients' own bounds are higher, and an answer has levels around it.
+pub const JSON_DEPTH_MAX: usize = 64;
+
+/// Keys that are no documents' and that one step may ask for: the step's record says that they were not there.
+pub const STEP_ABSENT_DOCUMENTS_MAX: usize = 1024;
 
 /// Calls of imports in one step.
 pub const STEP_HOST_CALLS_MAX: u32 = 100_000;

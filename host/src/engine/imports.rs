@@ -47,7 +47,13 @@ fn refused(code: &str, message: impl Into<String>) -> Refusal {
 
 impl store::Host for StepState {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
-        self.host_call(|play| Ok(play.read(&key).map(|value| value.as_str().to_owned())))
+        self.host_call(|play| {
+            // No document has such a key, and none of these is to fill the step's record.
+            if !is_document_key(&key) {
+                return Ok(None);
+            }
+            Ok(play.read(&key)?.map(|value| value.as_str().to_owned()))
+        })
     }
 
     fn put(&mut self, key: String, value: String) -> Answer<()> {
@@ -71,7 +77,7 @@ impl store::Host for StepState {
 
     fn delete(&mut self, key: String) -> wasmtime::Result<()> {
         self.host_call(|play| {
-            play.delete(key);
+            play.delete(&key);
             Ok(())
         })
     }
@@ -121,7 +127,7 @@ impl track::Host for StepState {
 
 impl log::Host for StepState {
     fn write(&mut self, level: String, message: String) -> wasmtime::Result<()> {
-        self.write_log(level, message)
+        self.write_log(&level, &message)
     }
 }
 

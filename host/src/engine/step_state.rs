@@ -13,7 +13,7 @@ use crate::{
     aggregate::Documents,
     chance::{Chance, Seed},
     json::Json,
-    limits::{LOG_LINE_BYTES_MAX, STEP_HOST_CALLS_MAX, STEP_LOG_LINES_MAX},
+    limits::{LOG_LINE_BYTES_MAX, STEP_ABSENT_DOCUMENTS_MAX, STEP_HOST_CALLS_MAX, STEP_LOG_LINES_MAX},
     record::{Effect, Observed},
     rounds::RoundMoney,
 };
@@ -26,7 +26,7 @@ pub(super) struct StepState {
     memory_bytes_max: usize,
     host_calls: u32,
     host_time: Option<Duration>,
-    log: Vec<(String, String)>,
+    log: Vec<(&'static str, String)>,
     panic_message: Option<String>,
 }
 
@@ -44,11 +44,14 @@ pub(super) struct Play {
 
 impl Play {
     /// A document as it is now; what it was before the step goes into the record.
-    pub(super) fn read(&mut self, key: &str) -> Option<&Json> {
+    pub(super) fn read(&mut self, key: &str) -> Result<Option<&Json>, Malfunction> {
         if !self.observed.documents.contains_key(key) && !self.written.contains_key(key) {
+            if self.observed.documents.len() >= self.before.len() + STEP_ABSENT_DOCUMENTS_MAX {
+                return Err(Malfunction::TooManyHostCalls);
+            }
             self.observed.documents.insert(key.to_owned(), self.before.get(key).cloned());
         }
-        self.documents.get(key)
+        Ok(self.documents.get(key))
     }
 
     /// All keys as they are now; those before the step go into the record.
@@ -63,9 +66,17 @@ impl Play {
         self.written.insert(key, Some(value));
     }
 
-    pub(super) fn delete(&mut self, key: String) {
-        Arc::make_mut(&mut self.documents).remove(&key);
-        self.written.insert(key, None);
+    /// What was not there before the step leaves no trace, however often it comes and goes.
+    pub(super) fn delete(&mut self, key: &str) {
+        if !self.documents.contains_key(key) {
+            return;
+        }
+        Arc::make_mut(&mut self.documents).remove(key);
+        if self.before.contains_key(key) {
+            self.written.insert(key.to_owned(), None);
+        } else {
+            self.written.remove(key);
+        }
     }
 }
 
@@ -119,16 +130,20 @@ impl StepState {
         result
     }
 
-    pub(super) fn write_log(&mut self, level: String, message: String) -> wasmtime::Result<()> {
+    pub(super) fn write_log(&mut self, level: &str, message: &str) -> wasmtime::Result<()> {
         self.host_calls += 1;
         if self.host_calls > STEP_HOST_CALLS_MAX {
             return Err(Malfunction::TooManyHostCalls.into());
         }
-        let message = shortened(message);
         if level == "panic" {
-            self.panic_message = Some(message);
-        } else if self.log.len() < STEP_LOG_LINES_MAX {
-            self.log.push((level, message));
+            self.panic_message = Some(log_line(message));
+            return Ok(());
+        }
+        if self.play.is_none() {
+            return Err(Malfunction::ImportOutsideCall.into());
+        }
+        if self.log.len() < STEP_LOG_LINES_MAX {
+            self.log.push((log_level(level), log_line(message)));
         }
         Ok(())
     }
@@ -152,7 +167,7 @@ impl StepState {
         let game = &release.descriptor().id;
         let release = release.digest();
         for (level, line) in self.log.drain(..) {
-            match level.as_str() {
+            match level {
                 "error" => tracing::error!(target: "game", %game, %release, method, "{line}"),
                 "warn" => tracing::warn!(target: "game", %game, %release, method, "{line}"),
                 "debug" => tracing::debug!(target: "game", %game, %release, method, "{line}"),
@@ -178,9 +193,23 @@ impl StepState {
     }
 }
 
-fn shortened(mut line: String) -> String {
-    if line.len() > LOG_LINE_BYTES_MAX {
-        line.truncate(line.floor_char_boundary(LOG_LINE_BYTES_MAX));
+fn log_level(level: &str) -> &'static str {
+    ["error", "warn", "debug"].into_iter().find(|known| *known == level).unwrap_or("info")
+}
+
+/// A game's words as one line of bounded length, so that they can neither flood the operator's log nor pass for
+/// another line in it.
+fn log_line(message: &str) -> String {
+    let kept = &message[..message.floor_char_boundary(LOG_LINE_BYTES_MAX)];
+    let mut line = String::with_capacity(kept.len() + "...".len());
+    for character in kept.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    if kept.len() < message.len() {
         line.push_str("...");
     }
     line
