@@ -1,7 +1,7 @@
 //! How a game can fail, and what the client and the operator hear of it.
 
 use thiserror::Error;
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use super::Release;
 use crate::{chance::DrawError, errors::HostError};
@@ -44,11 +44,8 @@ pub enum Malfunction {
 impl Malfunction {
     /// Which of them an error of wasmtime's is.
     pub(super) fn from_error(error: &wasmtime::Error) -> Self {
-        if let Some(malfunction) = error.downcast_ref::<Self>() {
-            return malfunction.clone();
-        }
-        if let Some(trap) = error.downcast_ref::<Trap>() {
-            return Self::from_trap(*trap);
+        if let Some(malfunction) = Self::from_game(error) {
+            return malfunction;
         }
         let root = error.root_cause().to_string();
         // These two have no type of their own in wasmtime's interface; tests hold their words.
@@ -58,7 +55,17 @@ impl Malfunction {
         if root.contains("handle") && root.contains("limit") {
             return Self::TooManyHandles;
         }
-        Self::Trapped(root)
+        // What is left are values that do not read: strings and lists beyond the game's memory, text that is no UTF-8,
+        // cases that no variant has, handles that were never given.
+        Self::InvalidReply(root)
+    }
+
+    /// What the game's own code has come to.
+    fn from_game(error: &wasmtime::Error) -> Option<Self> {
+        error
+            .downcast_ref::<Self>()
+            .cloned()
+            .or_else(|| error.downcast_ref::<Trap>().map(|trap| Self::from_trap(*trap)))
     }
 
     fn from_trap(trap: Trap) -> Self {
@@ -89,17 +96,33 @@ impl Malfunction {
         }
     }
 
-    /// Tells the operator, with the game's own panic message and where it was.
-    pub(super) fn log(&self, release: &Release, method: &str, error: &wasmtime::Error, panic: Option<&str>) {
-        let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
+    /// Tells the operator, with the game's own panic message and where it was, where it has left them.
+    pub(super) fn log(&self, release: &Release, method: &str, backtrace: Option<String>, panic: Option<&str>) {
         tracing::error!(
             target: "game",
             game = %release.descriptor().id,
             release = %release.digest(),
             method,
             panic = panic.unwrap_or_default(),
-            backtrace,
+            backtrace = backtrace.unwrap_or_default(),
             "the game broke down: {self}"
         );
+    }
+}
+
+/// The host had no instance for the step. That is no failure of the game's.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("no instance could be made")]
+pub(super) struct NoInstance;
+
+impl NoInstance {
+    /// Why an instance was not made: the game's own start has failed, or else the host is short of something.
+    pub(super) fn unless_by_game(error: wasmtime::Error) -> wasmtime::Error {
+        if Malfunction::from_game(&error).is_some() { error } else { error.context(Self) }
+    }
+
+    /// Whether an error says that the host is short of something.
+    pub(super) fn is(error: &wasmtime::Error) -> bool {
+        error.is::<Self>() || error.is::<PoolConcurrencyLimitError>()
     }
 }

@@ -13,9 +13,9 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use thiserror::Error;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use wasmtime::{Store, UpdateDeadline, component::HasSelf};
+use wasmtime::{Store, UpdateDeadline, WasmBacktrace, component::HasSelf};
 
-use self::{artefacts::Artefacts, configuration::TICK, step_state::StepState, ticker::Ticker};
+use self::{artefacts::Artefacts, configuration::TICK, malfunction::NoInstance, step_state::StepState, ticker::Ticker};
 pub use self::{
     malfunction::Malfunction,
     release::{Descriptor, LoadError, Method, Release},
@@ -75,6 +75,8 @@ pub struct Engine {
     linker: wasmtime::component::Linker<StepState>,
     artefacts: Artefacts,
     places: Semaphore,
+    /// One place: releases describe themselves one after the other, in the instance that the pool has for that.
+    describing: Semaphore,
     settings: Settings,
     _ticker: Ticker,
 }
@@ -181,7 +183,7 @@ impl Engine {
             .map_err(|error| StartError(error.to_string()))?;
         let ticker = Ticker::start(wasmtime.weak(), TICK).map_err(|error| StartError(error.to_string()))?;
         let places = Semaphore::new(settings.concurrent_steps_max as usize);
-        Ok(Self { wasmtime, linker, artefacts, places, settings, _ticker: ticker })
+        Ok(Self { wasmtime, linker, artefacts, places, describing: Semaphore::new(1), settings, _ticker: ticker })
     }
 
     /// Runs one step of a release.
@@ -209,20 +211,18 @@ impl Engine {
         let mut timing = Timing::default();
         let outcome = handle(&mut store, release, call, &mut timing).await;
         let mut state = store.into_data();
-        let answer = match outcome {
-            Ok(Ok(reply)) => Json::parse(reply.body)
-                .map(|body| Answer::Reply { body, round_open: reply.round_open })
-                .map_err(|error| Malfunction::InvalidReply(format!("the reply is not JSON: {error}"))),
-            Ok(Err(fault)) => fault_reply(fault).map(Answer::Fault),
-            Err(error) => {
-                let malfunction = Malfunction::from_error(&error);
-                malfunction.log(release, &method, &error, state.panic_message());
-                Err(malfunction)
-            }
-        };
+        if let Some(error) = outcome.as_ref().err().filter(|error| NoInstance::is(error)) {
+            tracing::error!(release = %release.digest(), method, error = format!("{error:#}"), "a step could not begin");
+            return Err(NotAdmitted);
+        }
+        let backtrace = outcome.as_ref().err().and_then(|error| error.downcast_ref()).map(WasmBacktrace::to_string);
+        let answer = answer(outcome);
+        if let Err(malfunction) = &answer {
+            malfunction.log(release, &method, backtrace, state.panic_message());
+        }
         state.flush_log(release, &method);
         timing.host_calls = state.host_time();
-        Ok(state.finish(answer.and_then(within_bounds), timing))
+        Ok(state.finish(answer, timing))
     }
 
     async fn place<'a>(&self, places: &'a Semaphore) -> Result<SemaphorePermit<'a>, NotAdmitted> {
@@ -253,7 +253,7 @@ type GuestOutcome = wasmtime::Result<Result<crate::bindings::croupier::game::typ
 
 async fn handle(store: &mut Store<StepState>, release: &Release, call: Call, timing: &mut Timing) -> GuestOutcome {
     let start = std::time::Instant::now();
-    let game = release.instantiate(&mut *store).await?;
+    let game = release.instantiate(&mut *store).await.map_err(NoInstance::unless_by_game)?;
     timing.instantiate = start.elapsed();
     let call = GuestCall {
         player: call.player.into(),
@@ -272,6 +272,19 @@ async fn handle(store: &mut Store<StepState>, release: &Release, call: Call, tim
 
 /// Codes of a game's own faults; the contract leaves the rest to the host.
 const FAULT_CODES: std::ops::RangeInclusive<i32> = 1..=999;
+
+fn answer(outcome: GuestOutcome) -> Result<Answer, Malfunction> {
+    let answer = match outcome {
+        Ok(Ok(reply)) => {
+            let body = Json::parse(reply.body)
+                .map_err(|error| Malfunction::InvalidReply(format!("the reply is not JSON: {error}")))?;
+            Answer::Reply { body, round_open: reply.round_open }
+        }
+        Ok(Err(fault)) => Answer::Fault(fault_reply(fault)?),
+        Err(error) => return Err(Malfunction::from_error(&error)),
+    };
+    within_bounds(answer)
+}
 
 fn fault_reply(fault: GuestFault) -> Result<ErrorReply, Malfunction> {
     if !FAULT_CODES.contains(&fault.code) {

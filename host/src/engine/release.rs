@@ -122,6 +122,7 @@ impl Engine {
     }
 
     async fn describe(&self, instances: &CasinoGamePre<StepState>) -> Result<Descriptor, LoadError> {
+        let _place = self.describing.acquire().await;
         let mut store = self.store(StepState::describing(&self.settings));
         let described = async {
             let game = instances.instantiate_async(&mut store).await?;
@@ -131,7 +132,11 @@ impl Engine {
         let descriptor = tokio::time::timeout(Duration::from_secs(30), described)
             .await
             .map_err(|_| LoadError::DescribeFailed(Malfunction::Timeout))?
-            .map_err(|error| LoadError::DescribeFailed(Malfunction::from_error(&error)))?;
+            .map_err(|error| match (Malfunction::from_error(&error), store.data().panic_message()) {
+                (Malfunction::Trapped(_), Some(panic)) => Malfunction::Trapped(panic.to_owned()),
+                (malfunction, _) => malfunction,
+            })
+            .map_err(LoadError::DescribeFailed)?;
         checked(descriptor)
     }
 }
@@ -195,9 +200,16 @@ fn is_of_contract(import: &str) -> bool {
     INTERFACES.contains(&interface) && version.starts_with("0.1.")
 }
 
+/// What the host's own methods begin with, those that are planned included. No game may answer in their place.
+const HOST_NAMES: [&str; 9] =
+    ["rpc", "session", "wallet", "round", "game", "player", "ledger", "outbox", "notify"];
+
 fn checked(descriptor: GuestDescriptor) -> Result<Descriptor, LoadError> {
     let bad = |what: String| LoadError::BadDescriptor(what);
     let id = descriptor.id.parse::<GameId>().map_err(|error| bad(error.to_string()))?;
+    if HOST_NAMES.contains(&id.as_str()) {
+        return Err(bad(format!("'{id}' is the host's own: its methods are called by that name")));
+    }
     if descriptor.methods.is_empty() {
         return Err(bad("it has no methods".to_owned()));
     }
@@ -236,7 +248,82 @@ fn is_method_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+
     use super::*;
+    use crate::{
+        engine::{Call, NotAdmitted, Settings, Step},
+        identity::{AggregateId, RoundId},
+        money::Ledger,
+        rounds::RoundMoney,
+    };
+
+    /// A game that fails whenever it is called.
+    fn failing_game(engine: &Engine) -> Release {
+        let text = r#"(module
+            (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "croupier:game/game@0.1.0#describe") (result i32) unreachable)
+            (func (export "croupier:game/game@0.1.0#handle")
+                (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32) (result i32) unreachable))"#;
+        let mut module = wat::parse_str(text).unwrap();
+        let mut contract = wit_parser::Resolve::default();
+        let package = contract.push_str("game.wit", include_str!("../../../wit/game.wit")).unwrap();
+        let world = contract.select_world(&[package], Some("casino-game")).unwrap();
+        embed_component_metadata(&mut module, &contract, world, StringEncoding::UTF8, false).unwrap();
+        let component = ComponentEncoder::default().module(&module).unwrap().encode().unwrap();
+        let (digest, instances) = engine.prepare(&component).unwrap();
+        let descriptor = Descriptor {
+            id: "failing".parse().unwrap(),
+            title: String::new(),
+            version: String::new(),
+            rtp_ppm: 0,
+            max_win_ppm: 0,
+            methods: Vec::new(),
+        };
+        Release { digest, descriptor, instances, places: Semaphore::new(1) }
+    }
+
+    fn step() -> Step {
+        let currency = "EUR".parse().unwrap();
+        let aggregate: AggregateId = "player/alice".parse().unwrap();
+        let call = Call {
+            player: "alice".parse().unwrap(),
+            currency,
+            locale: "en".parse().unwrap(),
+            round: RoundId { aggregate, opened_by: 1 },
+            round_calls: 0,
+            now_ms: 0,
+            method: "play".to_owned(),
+            params: Json::parse("{}".to_owned()).unwrap(),
+        };
+        let money = RoundMoney::new("failing".parse().unwrap(), currency, Ledger::default(), None);
+        let seed = crate::chance::Seed::from_bytes([0; 32]);
+        Step { call, money, documents: crate::aggregate::Documents::default(), seed }
+    }
+
+    /// It is not for the game to answer for, and so no void step.
+    #[tokio::test]
+    async fn a_host_without_instances_turns_steps_away() {
+        let settings = Settings { concurrent_steps_max: 1, concurrent_steps_per_game_max: 1, ..Settings::default() };
+        let engine = Arc::new(Engine::start(settings).unwrap());
+        let release = failing_game(&engine);
+        let mut taken = Vec::new();
+        loop {
+            let mut store = engine.store(StepState::describing(&engine.settings));
+            if release.instantiate(&mut store).await.is_err() {
+                break;
+            }
+            taken.push(store);
+        }
+        assert_eq!(taken.len(), 2);
+        assert_eq!(engine.run(&release, step()).await.err(), Some(NotAdmitted));
+        taken.clear();
+        let done = engine.run(&release, step()).await.unwrap();
+        assert!(matches!(done.answer, Err(Malfunction::Trapped(_))), "{:?}", done.answer);
+    }
 
     #[test]
     fn only_the_contracts_interfaces_may_be_imported() {
