@@ -36,8 +36,10 @@ fn what_was_acknowledged_survives_twenty_kills_under_load() {
             for players in &mut clients {
                 let (address, acknowledged) = (&address, &acknowledged);
                 scope.spawn(move || {
-                    for turn in 0.. {
-                        let player = &mut players[turn % PLAYERS_PER_CLIENT as usize];
+                    let mut turn = 0;
+                    loop {
+                        turn = (turn + 1) % players.len();
+                        let player = &mut players[turn];
                         match player.act(address, acknowledged) {
                             Ended::Answered => {}
                             Ended::Broken => break,

@@ -82,7 +82,7 @@ impl Request {
 pub(crate) enum Ended {
     /// All calls were answered, with results or with the game's own faults.
     Answered,
-    /// All calls were refused by the host, which says that nothing was changed.
+    /// The store refused some of the calls: a retry will tell what became of them.
     Refused,
     /// The connection broke: nobody knows what became of it.
     Broken,
@@ -140,7 +140,6 @@ impl Player {
         let responses = responses(&body, request.batch);
         assert_eq!(responses.len(), request.calls.len(), "{body}");
         if let Some(refusal) = responses.iter().find(|response| is_refusal(response)) {
-            // A group of calls is committed or refused as one, but a batch may be several groups.
             assert!(refusal.contains("\"store_"), "{refusal}");
             self.unanswered = Some(request);
             return Ended::Refused;

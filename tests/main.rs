@@ -1,5 +1,7 @@
 //! The system as a whole: the real binary, real sockets, real files, real games.
 
+#![expect(clippy::unwrap_used, reason = "in tests, helpers included, a failed unwrap is the report")]
+
 mod harness;
 mod load;
 

@@ -72,8 +72,8 @@ host_errors! {
     -32009 "round_not_found" "there is no such round" RoundNotFound;
     /// More work than the host admits.
     -32020 "overloaded" "the host is at its limit: try again" Overloaded;
-    /// The store does not answer.
-    -32021 "store_unavailable" "the store cannot be reached or has failed: nothing was changed, try again with the same idempotency_key" StoreUnavailable;
+    /// The store does not answer. What failed on its way to the disk may still be there when the host comes back.
+    -32021 "store_unavailable" "the store cannot be reached or has failed: try again with the same idempotency_key, which tells what became of the step" StoreUnavailable;
     /// No room on the store's disk.
     -32022 "store_full" "the store has no room left: nothing was changed, try again with the same idempotency_key" StoreFull;
     /// The aggregate's document has reached its bound.

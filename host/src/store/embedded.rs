@@ -341,7 +341,7 @@ impl Worker {
             for record in &commit.records {
                 let key = step_key(id, record.step);
                 if record.has_effects {
-                    batch.insert(&self.tables.outbox, key.as_slice(), &[]);
+                    batch.insert(&self.tables.outbox, key.as_slice(), []);
                 }
                 batch.insert(&self.tables.records, key, record.bytes.as_slice());
             }

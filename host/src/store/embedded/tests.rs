@@ -35,7 +35,7 @@ fn commit(player: &str, expected: u64, steps: u64, mark: u8) -> Commit {
     aggregate.head = Digest::of(&[mark]);
     let records = (expected + 1..=aggregate.step).map(|step| EncodedRecord {
         step,
-        has_effects: mark % 2 == 0,
+        has_effects: mark.is_multiple_of(2),
         bytes: vec![mark],
     });
     Commit { expected, records: records.collect(), aggregate: Arc::new(aggregate) }
