@@ -141,10 +141,13 @@ mod tests {
         lanes.queues(&id).insert(id.clone(), VecDeque::new());
         let ending = Run { lanes: lanes.clone(), id: id.clone() };
         assert!(ending.next_group().is_none());
+        // Another lane of the same name begins before the one that has ended is dropped.
         let (answer, answered) = oneshot::channel();
-        let seed = Seed::fresh();
-        lanes.enter(&id, Job { request: Request::Create, key: None, seed, session_entropy: [0; 16], answer }).unwrap();
+        let job = Job { request: Request::Create, key: None, seed: Seed::fresh(), session_entropy: [0; 16], answer };
+        lanes.queues(&id).insert(id.clone(), VecDeque::from([job]));
+        let next = Run { lanes: lanes.clone(), id };
         drop(ending);
+        next.run().await;
         assert_eq!(answered.await.unwrap().unwrap().as_str(), r#"{"player":"alice"}"#);
         lanes.drained().await;
         store.close().await;
