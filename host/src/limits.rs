@@ -55,7 +55,7 @@ pub const CONFLICT_RETRIES_MAX: u32 = 16;
 /// Calls waiting for one aggregate; more are refused.
 pub const LANE_CALLS_MAX: usize = 1000;
 
-/// Rows of one page of `round.list` or `wallet.history`.
+/// Rows wanted of one page of `round.list` or `wallet.history`.
 pub const PAGE_ROWS_MAX: usize = 100;
 
 /// Records read to fill one page.

@@ -105,7 +105,9 @@ impl PlayerService {
     }
 
     /// Reads the value of an `Authorization` header.
-    #[must_use]
+    ///
+    /// # Errors
+    /// What is wrong with it.
     pub fn caller(&self, authorization: Option<&str>) -> PlayerCaller {
         let token = authorization.ok_or("there is no Authorization header")?;
         let token = token.strip_prefix("Bearer ").ok_or("the Authorization header is not 'Bearer <token>'")?;
@@ -126,7 +128,7 @@ impl PlayerService {
             }
             _ => {
                 let (player, session) =
-                    caller.as_ref().map_err(|detail| HostError::Unauthorized { detail: *detail })?;
+                    caller.as_ref().map_err(|detail| HostError::Unauthorized { detail })?;
                 let request = self.request(session, method, params)?;
                 self.steps.submit(&AggregateId::player(player), request, key).await
             }
