@@ -5,6 +5,8 @@
 mod harness;
 mod load;
 
+mod architecture;
+mod contract;
 mod crash;
 mod durability;
 mod hostile;
