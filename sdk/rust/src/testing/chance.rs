@@ -110,7 +110,7 @@ impl Chance {
     /// A permutation of `0..n`.
     pub(super) fn shuffled(&mut self, n: u32) -> Vec<u32> {
         assert!(n as usize <= DRAW_CHOICES_MAX, "the game shuffled {n}; at most {DRAW_CHOICES_MAX} can be");
-        self.take(n.saturating_sub(1) as usize);
+        self.take(n.saturating_sub(1).max(1) as usize);
         let order = match &mut self.source {
             Source::Seed(generator) => shuffle(generator, n),
             Source::Script(script) => match script.pop_front() {
