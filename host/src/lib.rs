@@ -24,6 +24,7 @@ pub mod packaging;
 pub mod record;
 pub mod rounds;
 pub mod rpc;
+pub mod signals;
 pub mod steps;
 pub mod store;
 pub mod telemetry;

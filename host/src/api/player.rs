@@ -127,8 +127,7 @@ impl PlayerService {
                 games(&self.catalog)
             }
             _ => {
-                let (player, session) =
-                    caller.as_ref().map_err(|detail| HostError::Unauthorized { detail })?;
+                let (player, session) = caller.as_ref().map_err(|detail| HostError::Unauthorized { detail })?;
                 let request = self.request(session, method, params)?;
                 self.steps.submit(&AggregateId::player(player), request, key).await
             }

@@ -119,7 +119,7 @@ pub async fn serve_bare(reply_bytes: usize) -> anyhow::Result<()> {
         connection.set_nodelay(true).unwrap_or_default();
     });
     axum::serve(listener, Router::new().route("/rpc", post(handler)))
-        .with_graceful_shutdown(crate::cli::stop_signal()?)
+        .with_graceful_shutdown(crate::signals::stop_signal()?)
         .await?;
     Ok(())
 }

@@ -7,8 +7,8 @@ use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
-use super::serve::{environment, listen, stop_signal};
-use crate::{config::Config, data_directory::DataDirectory, host::Host, packaging, telemetry};
+use super::serve::{environment, listen};
+use crate::{config::Config, data_directory::DataDirectory, host::Host, packaging, signals::stop_signal, telemetry};
 
 /// Build the games, start a host and play: everything on this computer, with a demo player who has money
 ///

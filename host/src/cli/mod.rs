@@ -8,8 +8,6 @@ mod serve;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use self::serve::stop_signal;
-
 /// A WebAssembly host for casino and betting games.
 ///
 /// Games are sandboxed components; players' clients call them through one JSON-RPC 2.0 endpoint;

@@ -1,12 +1,12 @@
 //! `croupier serve`
 
-use std::{future::Future, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use crate::{config::Config, host::Host, telemetry};
+use crate::{config::Config, host::Host, signals::stop_signal, telemetry};
 
 /// Serve games to players' clients (POST /rpc) and to the operator (POST /operator)
 ///
@@ -45,17 +45,4 @@ pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
 pub(super) async fn listen(address: &str) -> anyhow::Result<TcpListener> {
     let context = || format!("cannot listen on {address}: is another host running? server.listen chooses another port");
     TcpListener::bind(address).await.with_context(context)
-}
-
-/// Done at the first SIGTERM or SIGINT.
-pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

@@ -201,8 +201,7 @@ fn is_of_contract(import: &str) -> bool {
 }
 
 /// What the host's own methods begin with, those that are planned included. No game may answer in their place.
-const HOST_NAMES: [&str; 9] =
-    ["rpc", "session", "wallet", "round", "game", "player", "ledger", "outbox", "notify"];
+const HOST_NAMES: [&str; 9] = ["rpc", "session", "wallet", "round", "game", "player", "ledger", "outbox", "notify"];
 
 fn checked(descriptor: GuestDescriptor) -> Result<Descriptor, LoadError> {
     let bad = |what: String| LoadError::BadDescriptor(what);

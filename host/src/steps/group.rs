@@ -1,6 +1,9 @@
 //! A group: requests of one aggregate, run one after the other in memory and committed as one.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use super::{Job, Outcome, Request, now_ms};
 use crate::{
@@ -39,16 +42,17 @@ enum Failure {
 }
 
 impl Groups {
-    pub(super) async fn run(&self, id: &AggregateId, jobs: Vec<Job>) {
+    /// Runs a group and answers it. `under_way` tells how many lanes there are.
+    pub(super) async fn run(&self, id: &AggregateId, jobs: Vec<Job>, under_way: &AtomicUsize) {
         for _ in 0..=CONFLICT_RETRIES_MAX {
-            match self.attempt(id, &jobs).await {
+            match self.attempt(id, &jobs, under_way).await {
                 Ok(outcomes) => return answer(jobs, outcomes),
                 // Another host was first. The same requests are run again, with the same seeds, on what it left.
                 Err(Failure::Conflict) => {}
                 // One step too much must not fail the others.
                 Err(Failure::TooLarge) if jobs.len() > 1 => {
                     for job in jobs {
-                        Box::pin(self.run(id, vec![job])).await;
+                        Box::pin(self.run(id, vec![job], under_way)).await;
                     }
                     return;
                 }
@@ -59,14 +63,14 @@ impl Groups {
         refuse(jobs, &HostError::Contended.into());
     }
 
-    async fn attempt(&self, id: &AggregateId, jobs: &[Job]) -> Result<Vec<Outcome>, Failure> {
+    async fn attempt(&self, id: &AggregateId, jobs: &[Job], under_way: &AtomicUsize) -> Result<Vec<Outcome>, Failure> {
         let stored = self.store.load(id).await.map_err(|error| Failure::Store(store_error(id, &error)))?;
         let mut draft = Draft::new(id, stored);
         let mut outcomes = Vec::with_capacity(jobs.len());
         for job in jobs {
             outcomes.push(self.run_job(&mut draft, job).await);
         }
-        if let Some(commit) = draft.into_commit() {
+        if let Some(commit) = draft.into_commit(under_way.load(Ordering::Relaxed)) {
             self.store.commit(commit).await.map_err(|error| match error {
                 CommitError::Conflict => Failure::Conflict,
                 CommitError::TooLarge { .. } => Failure::TooLarge,
@@ -186,12 +190,12 @@ impl Draft {
         self.records.iter().map(|(record, _)| record).find(|record| record.step == step)
     }
 
-    fn into_commit(self) -> Option<Commit> {
+    fn into_commit(self, under_way: usize) -> Option<Commit> {
         if self.records.is_empty() {
             return None;
         }
         let records = self.records.into_iter().map(|(_, encoded)| encoded).collect();
-        Some(Commit { expected: self.expected, aggregate: self.aggregate, records })
+        Some(Commit { expected: self.expected, aggregate: self.aggregate, records, under_way })
     }
 }
 

@@ -4,7 +4,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher as _, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::sync::Notify;
@@ -26,12 +29,14 @@ pub(super) struct Lanes {
     hasher: RandomState,
     groups: Groups,
     emptied: Notify,
+    /// How many lanes there are.
+    count: AtomicUsize,
 }
 
 impl Lanes {
     pub(super) fn new(groups: Groups) -> Self {
         let shards = std::array::from_fn(|_| Mutex::default());
-        Self { shards, hasher: RandomState::new(), groups, emptied: Notify::new() }
+        Self { shards, hasher: RandomState::new(), groups, emptied: Notify::new(), count: AtomicUsize::new(0) }
     }
 
     /// Puts a job at the end of its lane.
@@ -45,6 +50,7 @@ impl Lanes {
             return Ok(());
         }
         queues.insert(id.clone(), VecDeque::from([job]));
+        self.count.fetch_add(1, Ordering::Relaxed);
         drop(queues);
         tokio::spawn(Run { lanes: self.clone(), id: id.clone() }.run());
         Ok(())
@@ -81,7 +87,7 @@ struct Run {
 impl Run {
     async fn run(self) {
         while let Some(jobs) = self.next_group() {
-            self.lanes.groups.run(&self.id, jobs).await;
+            self.lanes.groups.run(&self.id, jobs, &self.lanes.count).await;
         }
     }
 
@@ -105,6 +111,7 @@ impl Drop for Run {
     /// A lane that has ended is gone already, and one of the same name may have begun since. After a panic the lane
     /// must not stay behind: whoever waits in it is told, by the loss of their job.
     fn drop(&mut self) {
+        self.lanes.count.fetch_sub(1, Ordering::Relaxed);
         if std::thread::panicking() {
             let left = self.lanes.queues(&self.id).remove(&self.id);
             let jobs = left.map_or(0, |queue| queue.len());
@@ -139,6 +146,7 @@ mod tests {
 
         let id: AggregateId = "player/alice".parse().unwrap();
         lanes.queues(&id).insert(id.clone(), VecDeque::new());
+        lanes.count.store(1, Ordering::Relaxed);
         let ending = Run { lanes: lanes.clone(), id: id.clone() };
         assert!(ending.next_group().is_none());
         // Another lane of the same name begins before the one that has ended is dropped.

@@ -21,6 +21,9 @@ pub struct Commit {
     pub aggregate: Arc<Aggregate>,
     /// The steps' records in order, numbered from `expected + 1` to the aggregate's version.
     pub records: Vec<EncodedRecord>,
+    /// Aggregates with requests under way on this host, this one among them: as many commits may come soon.
+    /// For a store that gathers commits; it may be wrong and bind nobody.
+    pub under_way: usize,
 }
 
 /// Why a commit was not made. Nothing of it is stored.

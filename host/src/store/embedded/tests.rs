@@ -38,7 +38,7 @@ fn commit(player: &str, expected: u64, steps: u64, mark: u8) -> Commit {
         has_effects: mark.is_multiple_of(2),
         bytes: vec![mark],
     });
-    Commit { expected, records: records.collect(), aggregate: Arc::new(aggregate) }
+    Commit { expected, records: records.collect(), aggregate: Arc::new(aggregate), under_way: 1 }
 }
 
 fn request(commit: Commit) -> (Request, oneshot::Receiver<Result<(), CommitError>>) {
