@@ -73,7 +73,7 @@ async fn measure_bare(plan: &Plan, reply_bytes: usize) -> anyhow::Result<Figures
     let server = ServerProcess::bare(reply_bytes).await?;
     let load = Load::new(server.address(), plan.connections, vec!["bare".to_owned()]);
     let progress = progress(plan.rounds, "bare axum handler");
-    let figures = load.run(plan.rounds, 1, &spin, &progress).await?;
+    let figures = load.run(plan.rounds, 1, &|call| spin("bare", call), &progress).await?;
     progress.finish_and_clear();
     server.stop().await?;
     Ok(figures)
@@ -89,11 +89,11 @@ async fn measure_host(plan: &Plan) -> anyhow::Result<Hosted> {
     let load = Load::new(server.address(), plan.connections, tokens);
 
     let single_progress = progress(plan.rounds, "single calls");
-    let single = load.run(plan.rounds, 1, &spin, &single_progress).await?;
+    let single = load.run(plan.rounds, 1, &|call| spin("single", call), &single_progress).await?;
     single_progress.finish_and_clear();
     let batches = plan.rounds / plan.batch as u64;
     let batch_progress = progress(batches, "batches");
-    let batched = load.run(batches, plan.batch, &spin, &batch_progress).await?;
+    let batched = load.run(batches, plan.batch, &|call| spin("batch", call), &batch_progress).await?;
     batch_progress.finish_and_clear();
 
     let memory_after_bytes = server.memory_bytes()?;
@@ -103,9 +103,9 @@ async fn measure_host(plan: &Plan) -> anyhow::Result<Hosted> {
     Ok(Hosted { single, batched, set_up, memory_before_bytes, memory_after_bytes, rounds, disk_bytes })
 }
 
-/// Every call is another round, and carries a key as a careful client's does.
-fn spin(call: u64) -> Value {
-    let params = json!({ "line_stake": 5, "idempotency_key": format!("round-{call}") });
+/// Every call is another round, and carries a key of its own as a careful client's does.
+fn spin(run: &str, call: u64) -> Value {
+    let params = json!({ "line_stake": 5, "idempotency_key": format!("{run}-{call}") });
     json!({ "jsonrpc": "2.0", "id": call, "method": METHOD, "params": params })
 }
 
