@@ -143,7 +143,8 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: Format::Text, filter: "info".to_owned() }
+        // What the store's engine has to say about its own work is of no interest until something is wrong.
+        Self { format: Format::Text, filter: "info,fjall=warn,lsm_tree=warn".to_owned() }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The operator's log: structured lines on standard error.
 
+use std::io::IsTerminal as _;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -38,7 +40,8 @@ pub enum TelemetryError {
 pub fn start(format: Format, filter: &str) -> Result<(), TelemetryError> {
     let parsed = EnvFilter::try_new(filter)
         .map_err(|error| TelemetryError::Filter { filter: filter.to_owned(), reason: error.to_string() })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(parsed).with_ansi(colours).with_writer(std::io::stderr);
     let started = match format {
         Format::Text => lines.try_init(),
         Format::Json => lines.json().try_init(),
