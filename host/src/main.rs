@@ -1,5 +1,7 @@
 //! The `croupier` command.
 
+use std::process::ExitCode;
+
 use clap::Parser as _;
 
 /// A step allocates and frees some hundred small things on whichever thread runs it; the system's allocator takes a
@@ -7,6 +9,12 @@ use clap::Parser as _;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> anyhow::Result<()> {
-    croupier::cli::Cli::parse().run()
+fn main() -> ExitCode {
+    match croupier::cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
