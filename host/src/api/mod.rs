@@ -18,6 +18,13 @@ use crate::{errors::ErrorReply, identity::IdempotencyKey};
 /// The reserved member of params that makes a call safe to retry. No method sees it.
 const IDEMPOTENCY_KEY: &str = "idempotency_key";
 
+/// The token in the value of an `Authorization` header.
+fn bearer_token(authorization: Option<&str>) -> Result<&str, &'static str> {
+    let authorization = authorization.ok_or("there is no Authorization header")?;
+    let token = authorization.strip_prefix("Bearer ").ok_or("the Authorization header is not 'Bearer <token>'")?;
+    Ok(token.trim())
+}
+
 fn take_idempotency_key(params: &mut Map<String, Value>) -> Result<Option<IdempotencyKey>, ErrorReply> {
     const POINTER: &str = "/idempotency_key";
     match params.remove(IDEMPOTENCY_KEY) {

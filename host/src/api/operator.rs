@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    discover,
+    bearer_token, discover,
     host_method::HostMethods,
     player::{GameRow, Nothing, default_rows, games},
     take_idempotency_key,
@@ -179,10 +179,8 @@ impl OperatorService {
     /// # Errors
     /// What is wrong with it.
     pub fn caller(&self, authorization: Option<&str>) -> Operator {
-        let token = authorization.ok_or("there is no Authorization header")?;
-        let token = token.strip_prefix("Bearer ").ok_or("the Authorization header is not 'Bearer <token>'")?;
         // In constant time: how far a guess was right must not show.
-        let right = token.trim().as_bytes().ct_eq(self.secret.as_bytes());
+        let right = bearer_token(authorization)?.as_bytes().ct_eq(self.secret.as_bytes());
         if bool::from(right) { Ok(()) } else { Err("the token is not the operator's") }
     }
 

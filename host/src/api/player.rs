@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{discover, host_method::HostMethods, take_idempotency_key};
+use super::{bearer_token, discover, host_method::HostMethods, take_idempotency_key};
 use crate::{
     catalog::Catalog,
     errors::{ErrorReply, HostError},
@@ -109,9 +109,7 @@ impl PlayerService {
     /// # Errors
     /// What is wrong with it.
     pub fn caller(&self, authorization: Option<&str>) -> PlayerCaller {
-        let token = authorization.ok_or("there is no Authorization header")?;
-        let token = token.strip_prefix("Bearer ").ok_or("the Authorization header is not 'Bearer <token>'")?;
-        self.tokens.read(token.trim()).ok_or("the token is not one of ours")
+        self.tokens.read(bearer_token(authorization)?).ok_or("the token is not one of ours")
     }
 
     async fn answer(&self, caller: &PlayerCaller, method: &str, params: Params) -> Result<Json, ErrorReply> {

@@ -9,7 +9,7 @@ mod release;
 mod step_state;
 mod ticker;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -311,6 +311,3 @@ impl std::fmt::Debug for Engine {
         f.debug_struct("Engine").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
-
-/// Engines are shared by everything that runs or loads games.
-pub type SharedEngine = Arc<Engine>;

@@ -118,10 +118,7 @@ impl StepState {
         &mut self,
         import: impl FnOnce(&mut Play) -> wasmtime::Result<T>,
     ) -> wasmtime::Result<T> {
-        self.host_calls += 1;
-        if self.host_calls > STEP_HOST_CALLS_MAX {
-            return Err(Malfunction::TooManyHostCalls.into());
-        }
+        self.count_host_call()?;
         let play = self.play.as_mut().ok_or(Malfunction::ImportOutsideCall)?;
         let Some(host_time) = &mut self.host_time else { return import(play) };
         let start = Instant::now();
@@ -131,10 +128,7 @@ impl StepState {
     }
 
     pub(super) fn write_log(&mut self, level: &str, message: &str) -> wasmtime::Result<()> {
-        self.host_calls += 1;
-        if self.host_calls > STEP_HOST_CALLS_MAX {
-            return Err(Malfunction::TooManyHostCalls.into());
-        }
+        self.count_host_call()?;
         if level == "panic" {
             self.panic_message = Some(log_line(message));
             return Ok(());
@@ -146,6 +140,11 @@ impl StepState {
             self.log.push((log_level(level), log_line(message)));
         }
         Ok(())
+    }
+
+    fn count_host_call(&mut self) -> Result<(), Malfunction> {
+        self.host_calls += 1;
+        if self.host_calls > STEP_HOST_CALLS_MAX { Err(Malfunction::TooManyHostCalls) } else { Ok(()) }
     }
 
     /// One tick of computing is over.

@@ -54,11 +54,11 @@ impl Groups {
         let playable = self.playable(&aggregate, &request.game)?;
         playable.check(&request.method, &request.params)?;
         let params = canonical(&request.params)?;
-        let open = aggregate.rounds.get(&request.game);
-        if let Some(round) = open.filter(|round| round.currency != session.currency) {
+        let open = aggregate.rounds.get(&request.game).cloned();
+        if let Some(round) = open.as_ref().filter(|round| round.currency != session.currency) {
             return Err(HostError::CurrencyMismatch { currency: round.currency }.into());
         }
-        let before = Before { aggregate: &aggregate, session, open, game: &request.game };
+        let before = Before { aggregate: &aggregate, session, open: open.as_ref(), game: &request.game };
         let step = before.step(draft, &request.method, &params, seed)?;
         let mut done = self.engine.run(&playable.release, step).await.map_err(|_| overloaded())?;
         let play = Play {
@@ -77,7 +77,9 @@ impl Groups {
             effects: Vec::new(),
             void: None,
         };
-        conclude(draft, key, open, play, done)
+        // The draft changes its aggregate in place where nobody else holds it: a step of a batch need not copy it.
+        drop(aggregate);
+        conclude(draft, key, open.as_ref(), play, done)
     }
 
     /// The release that answers: that of the open round, else the active one.
@@ -138,7 +140,7 @@ fn conclude(
         Err(malfunction) => return malfunctioned(draft, key, play, &malfunction),
     };
     let round = match close_round(&mut done.money, round_open) {
-        Ok(()) => round_after(draft, open, &play, &done.money, round_open),
+        Ok(()) => round_after(draft, open, &play, &done.money),
         Err(malfunction) => {
             tracing::error!(target: "game", game = %play.game, release = %play.release, method = play.method, "the game broke down: {malfunction}");
             return malfunctioned(draft, key, play, &malfunction);
@@ -179,13 +181,7 @@ fn close_round(money: &mut RoundMoney, round_open: bool) -> Result<(), Malfuncti
 }
 
 /// The round with this call in it.
-fn round_after(
-    draft: &Draft,
-    open: Option<&OpenRound>,
-    play: &Play,
-    money: &RoundMoney,
-    round_open: bool,
-) -> Option<OpenRound> {
+fn round_after(draft: &Draft, open: Option<&OpenRound>, play: &Play, money: &RoundMoney) -> Option<OpenRound> {
     let stakes = money.round()?;
     let mut round = open.cloned().unwrap_or(OpenRound {
         opened_by: draft.next_step(),
@@ -196,7 +192,6 @@ fn round_after(
         staked: stakes.staked,
         paid: stakes.paid,
     });
-    debug_assert!(round_open || money.staked() == stakes.staked);
     round.calls += 1;
     round.staked = stakes.staked;
     round.paid = stakes.paid;
