@@ -23,6 +23,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("json", &["limits"]),
     ("money", &["identity"]),
     ("tokens", &["identity"]),
+    ("signing", &["identity", "limits"]),
     ("chance", &["limits"]),
     ("idempotency", &["identity", "limits"]),
     ("rounds", &["identity", "limits", "money"]),
@@ -36,7 +37,7 @@ const MODULES: &[(&str, &[&str])] = &[
         &["aggregate", "bindings", "chance", "errors", "identity", "json", "limits", "money", "record", "rounds"],
     ),
     ("catalog", &["engine", "errors", "identity", "rpc"]),
-    ("config", &["engine", "rpc", "store", "telemetry"]),
+    ("config", &["engine", "rpc", "signing", "store", "telemetry"]),
     (
         "steps",
         &[
@@ -87,12 +88,25 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["telemetry"]),
     ("toml", &["config"]),
     ("hmac", &["tokens"]),
+    ("ed25519_dalek", &["signing"]),
     ("rand_chacha", &["chance"]),
 ];
 
 /// Modules of rules alone: they can be run anywhere and again, because they ask nobody and wait for nothing.
-const PURE: &[&str] =
-    &["aggregate", "chance", "errors", "idempotency", "identity", "json", "limits", "money", "record", "rounds", "rpc"];
+const PURE: &[&str] = &[
+    "aggregate",
+    "chance",
+    "errors",
+    "idempotency",
+    "identity",
+    "json",
+    "limits",
+    "money",
+    "record",
+    "rounds",
+    "rpc",
+    "signing",
+];
 
 /// What only a module that is not pure may name.
 const IMPURE: &[(&str, &str)] = &[

@@ -12,7 +12,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
 
-use crate::{engine, rpc::Limits, store::EmbeddedSettings, telemetry::Format};
+use crate::{
+    engine,
+    rpc::Limits,
+    signing::{InvalidPublisher, PublisherKeys},
+    store::EmbeddedSettings,
+    telemetry::Format,
+};
 
 /// What every environment variable of ours begins with: `CROUPIER_<SECTION>_<OPTION>`.
 pub const ENVIRONMENT_PREFIX: &str = "CROUPIER_";
@@ -29,6 +35,8 @@ pub struct Config {
     pub store: Store,
     /// The games, and what one step may use.
     pub games: Games,
+    /// Whose releases may be published.
+    pub publishing: Publishing,
     /// The operator's log.
     pub log: Log,
 }
@@ -131,6 +139,17 @@ impl Default for Games {
     }
 }
 
+/// `[publishing]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Publishing {
+    /// Whether a release must have a publisher's signature to be published: true or false.
+    pub require_signed: bool,
+    /// Publishers and their public keys: ["acme=ed25519:...", "other=ed25519:..."]; in the environment between commas.
+    /// A publisher may have several.
+    pub keys: Vec<String>,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -178,6 +197,9 @@ pub enum ConfigError {
         /// What it must be.
         rule: &'static str,
     },
+    /// A publisher's key that is none.
+    #[error("publishing.keys: {0}")]
+    PublisherKeys(#[from] InvalidPublisher),
 }
 
 impl Config {
@@ -204,7 +226,7 @@ impl Config {
     /// Checks what single values cannot tell.
     ///
     /// # Errors
-    /// [`ConfigError::OutOfRange`].
+    /// [`ConfigError::OutOfRange`] and [`ConfigError::PublisherKeys`].
     pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |option, rule| Err(ConfigError::OutOfRange { option, rule });
         if self.operator.token.len() < 16 {
@@ -229,6 +251,7 @@ impl Config {
         if !(1..=100).contains(&self.server.batch_entries_max) {
             return wrong("server.batch_entries_max", "must be in 1..=100, below the window of idempotency keys");
         }
+        self.publisher_keys()?;
         Ok(())
     }
 
@@ -281,6 +304,14 @@ impl Config {
         }
     }
 
+    /// Whose signatures are trusted.
+    ///
+    /// # Errors
+    /// [`ConfigError::PublisherKeys`].
+    pub fn publisher_keys(&self) -> Result<PublisherKeys, ConfigError> {
+        Ok(PublisherKeys::parse(self.publishing.keys.iter().map(String::as_str))?)
+    }
+
     /// How the embedded store is kept.
     #[must_use]
     pub fn embedded_store(&self, directory: PathBuf) -> EmbeddedSettings {
@@ -324,13 +355,8 @@ fn override_option(table: &mut Table, name: &str, option: &str, value: String) -
         options.iter().find(|(key, _)| variable(section, key) == name).map(|(key, default)| (section, key, default))
     });
     let (section, key, default) = known.ok_or_else(|| ConfigError::UnknownVariable(name.to_owned()))?;
-    let value = match default {
-        Value::Integer(_) => value.trim().parse().map(Value::Integer).map_err(|error| ConfigError::Invalid {
-            origin: name.to_owned(),
-            reason: format!("'{value}' is no number: {error}"),
-        })?,
-        _ => Value::String(value),
-    };
+    let value =
+        value_like(default, value).map_err(|reason| ConfigError::Invalid { origin: name.to_owned(), reason })?;
     let options = table.entry(section.clone()).or_insert_with(|| Table::new().into());
     if let Value::Table(options) = options {
         options.insert(key.clone(), value);
@@ -338,9 +364,28 @@ fn override_option(table: &mut Table, name: &str, option: &str, value: String) -
     Ok(())
 }
 
+/// A variable's text as a value of the default's type. The elements of a list stand between commas.
+fn value_like(default: &Value, text: String) -> Result<Value, String> {
+    let word = text.trim();
+    match default {
+        Value::Integer(_) => {
+            word.parse().map(Value::Integer).map_err(|error| format!("'{text}' is no number: {error}"))
+        }
+        Value::Boolean(_) => {
+            word.parse().map(Value::Boolean).map_err(|_| format!("'{text}' is neither true nor false"))
+        }
+        Value::Array(_) => {
+            let elements = word.split(',').map(str::trim).filter(|element| !element.is_empty());
+            Ok(Value::Array(elements.map(|element| Value::String(element.to_owned())).collect()))
+        }
+        _ => Ok(Value::String(text)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signing::SecretKey;
 
     fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -368,6 +413,25 @@ mod tests {
     }
 
     #[test]
+    fn publishers_come_from_the_file_or_the_environment() {
+        let keys = [1, 2].map(|number| SecretKey::from_entropy(&[number; 32]).public_key());
+        let publishers = |text: &str, environment: &[(&str, &str)]| {
+            let config = load(text, environment).unwrap();
+            let known = config.publisher_keys().unwrap();
+            (config.publishing.require_signed, keys.map(|key| known.publisher_of(&key).map(ToString::to_string)))
+        };
+        assert_eq!(publishers("", &[]), (false, [None, None]));
+        let file = format!("[publishing]\nrequire_signed = true\nkeys = [\"acme={}\"]", keys[0]);
+        assert_eq!(publishers(&file, &[]), (true, [Some("acme".to_owned()), None]));
+        let environment = [
+            ("CROUPIER_PUBLISHING_REQUIRE_SIGNED", " false "),
+            ("CROUPIER_PUBLISHING_KEYS", &format!("acme={}, other={},", keys[0], keys[1])),
+        ];
+        assert_eq!(publishers(&file, &environment), (false, [Some("acme".to_owned()), Some("other".to_owned())]));
+        assert_eq!(publishers(&file, &[("CROUPIER_PUBLISHING_KEYS", "")]), (true, [None, None]));
+    }
+
+    #[test]
     fn what_is_no_option_is_refused_by_name() {
         for (text, environment, word) in [
             ("[server]\nlisen = \"x\"", [].as_slice(), "lisen"),
@@ -377,6 +441,8 @@ mod tests {
             ("", &[("CROUPIER_SERVER_LISEN", "x")], "CROUPIER_SERVER_LISEN"),
             ("", &[("CROUPIER_SERVER_BODY_BYTES_MAX", "many")], "many"),
             ("[log]\nformat = \"xml\"", &[], "xml"),
+            ("[publishing]\nkeys = \"acme\"", &[], "keys"),
+            ("", &[("CROUPIER_PUBLISHING_REQUIRE_SIGNED", "yes")], "'yes' is neither true nor false"),
         ] {
             let error = load(text, environment).unwrap_err();
             assert!(error.contains(word), "{text} {environment:?}: {error}");
@@ -393,6 +459,7 @@ mod tests {
             (&format!("{token}[games]\nconcurrent_steps_per_game_max = 65"), "concurrent_steps_per_game_max"),
             (&format!("{token}[games]\nstep_compute_ms_max = 0"), "step_compute_ms_max"),
             (&format!("{token}[server]\nbatch_entries_max = 1000"), "batch_entries_max"),
+            (&format!("{token}[publishing]\nkeys = [\"acme\"]"), "publishing.keys: entry 1"),
         ] {
             let error = load(text, &[]).unwrap().check().unwrap_err().to_string();
             assert!(error.contains(option), "{text}: {error}");

@@ -98,9 +98,15 @@ name!(
     GameId,
     "game id",
     "1 to 64 of a-z, 0-9 and '-', beginning with a letter",
-    |text| (1..=64).contains(&text.len())
-        && text.starts_with(|first: char| first.is_ascii_lowercase())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    is_slug
+);
+
+name!(
+    /// Who answers for a game's releases, as the operator's configuration names them.
+    PublisherName,
+    "publisher",
+    "1 to 64 of a-z, 0-9 and '-', beginning with a letter",
+    is_slug
 );
 
 name!(
@@ -147,6 +153,12 @@ name!(
     "2 to 35 of A-Z, a-z, 0-9 and '-', as in en-GB",
     |text| (2..=35).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 );
+
+fn is_slug(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
 
 fn is_id_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
@@ -241,6 +253,12 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
+
+    /// The digest as bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl fmt::Display for Digest {
@@ -296,6 +314,7 @@ mod tests {
     #[test]
     fn names_are_checked_where_they_come_in() {
         check::<GameId>(&["a", "fruit-slots", "x2"], &["", "2x", "Fruit", "a/b", "a_b", "é"]);
+        check::<PublisherName>(&["a", "acme-games"], &["", "Acme", "acme=", &"x".repeat(65)]);
         check::<PlayerId>(&["alice", "A.b-c_9"], &["", "a/b", "a b", "é", &"x".repeat(65)]);
         check::<AggregateId>(
             &["player/alice", "table/7"],

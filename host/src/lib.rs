@@ -25,6 +25,7 @@ pub mod record;
 pub mod rounds;
 pub mod rpc;
 pub mod signals;
+pub mod signing;
 pub mod steps;
 pub mod store;
 pub mod telemetry;

@@ -55,6 +55,9 @@ pub const CONFLICT_RETRIES_MAX: u32 = 16;
 /// Calls waiting for one aggregate; more are refused.
 pub const LANE_CALLS_MAX: usize = 1000;
 
+/// The text of a signature file: some 350 bytes, and room for other spacing.
+pub const SIGNATURE_BYTES_MAX: usize = 2 * 1024;
+
 /// Rows wanted of one page of `round.list` or `wallet.history`.
 pub const PAGE_ROWS_MAX: usize = 100;
 
