@@ -66,7 +66,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "bench", "config", "data_directory", "engine", "host", "ledger", "packaging", "signals", "store", "telemetry",
+            "bench", "config", "data_directory", "engine", "host", "identity", "ledger", "packaging", "signals", "signing",
+            "store", "telemetry",
         ],
     ),
 ];
@@ -84,6 +85,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("wit_component", &["packaging"]),
     ("jsonschema", &["rpc"]),
     ("clap", &["cli"]),
+    ("ureq", &["cli"]),
+    ("jiff", &["cli"]),
     ("indicatif", &["cli", "bench"]),
     ("tracing_subscriber", &["telemetry"]),
     ("toml", &["config"]),

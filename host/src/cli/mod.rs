@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod dev;
+mod game;
 mod ledger;
 mod serve;
 
@@ -25,6 +26,8 @@ enum Command {
     Serve(serve::Serve),
     Build(build::Build),
     #[command(subcommand)]
+    Game(game::Game),
+    #[command(subcommand)]
     Ledger(ledger::Ledger),
     Bench(bench::Bench),
 }
@@ -39,6 +42,7 @@ impl Cli {
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
             Command::Build(build) => build.run(),
+            Command::Game(game) => game.run(),
             Command::Ledger(ledger) => ledger.run(),
             Command::Bench(bench) => bench.run(),
         }
