@@ -1,6 +1,6 @@
 //! Hostile and broken games: each gets its own error, moves no money, and leaves the host and its other games as they were.
 
-mod components;
+pub(crate) mod components;
 mod loading;
 mod observation;
 mod playing;

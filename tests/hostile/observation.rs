@@ -40,6 +40,7 @@ pub(super) fn step(game: &str, method: &str) -> Step {
         },
         money: RoundMoney::new(game.parse().unwrap(), currency, ledger, None),
         documents: Documents::default(),
+        migrate_from: None,
         seed: Seed::from_bytes([7; 32]),
     }
 }
