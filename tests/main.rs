@@ -11,6 +11,7 @@ mod crash;
 mod durability;
 mod hostile;
 mod ledger;
+mod migration;
 mod play;
 mod protocol;
 mod sessions;

@@ -22,7 +22,7 @@ pub(super) fn patient_engine() -> Arc<Engine> {
     Arc::new(Engine::start(settings).unwrap())
 }
 
-pub(super) fn step(game: &str, method: &str) -> Step {
+pub(crate) fn step(game: &str, method: &str) -> Step {
     let currency = "EUR".parse().unwrap();
     let mut ledger = Ledger::default();
     ledger.transfer(Account::Operator, Account::Player, currency, Amount::new(10_000).unwrap()).unwrap();
