@@ -1,8 +1,8 @@
 //! Hostile and broken games: each gets its own error, moves no money, and leaves the host and its other games as they were.
 
-mod components;
+pub(crate) mod components;
 mod loading;
-mod observation;
+pub(crate) mod observation;
 mod playing;
 
 use std::{fs, path::PathBuf, sync::LazyLock};
@@ -21,6 +21,6 @@ static GAMES: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// The component of the game that misbehaves in many ways.
-fn misbehaving() -> Vec<u8> {
+pub(crate) fn misbehaving() -> Vec<u8> {
     fs::read(GAMES.join("misbehaving.wasm")).unwrap()
 }

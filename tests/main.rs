@@ -12,6 +12,7 @@ mod crash;
 mod durability;
 mod hostile;
 mod ledger;
+mod migration;
 mod play;
 mod protocol;
 mod sessions;

@@ -35,6 +35,9 @@ pub struct Aggregate {
     /// What games keep.
     #[serde(with = "shared_documents")]
     pub documents: BTreeMap<GameId, Documents>,
+    /// The version of each game's documents, where releases have given them one; 0 otherwise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub state_versions: BTreeMap<GameId, u32>,
     /// The keys of the newest keyed steps.
     pub answered: AnsweredKeys,
 }
@@ -93,6 +96,7 @@ impl Aggregate {
             sessions: Vec::new(),
             rounds: BTreeMap::new(),
             documents: BTreeMap::new(),
+            state_versions: BTreeMap::new(),
             answered: AnsweredKeys::default(),
         }
     }
@@ -120,6 +124,26 @@ impl Aggregate {
         let before = self.sessions.len();
         self.sessions.retain(|session| session.id != *id);
         self.sessions.len() < before
+    }
+
+    /// The version of a game's documents, where it keeps any.
+    #[must_use]
+    pub fn state_version(&self, game: &GameId) -> Option<u32> {
+        self.documents.contains_key(game).then(|| self.state_versions.get(game).copied().unwrap_or_default())
+    }
+
+    /// Keeps a game's documents as a release of this version has left them. Where there are none there is no version.
+    pub fn keep_documents(&mut self, game: &GameId, state_version: u32, documents: Documents) {
+        if documents.is_empty() || state_version == 0 {
+            self.state_versions.remove(game);
+        } else {
+            self.state_versions.insert(game.clone(), state_version);
+        }
+        if documents.is_empty() {
+            self.documents.remove(game);
+        } else {
+            self.documents.insert(game.clone(), documents);
+        }
     }
 }
 
@@ -182,5 +206,22 @@ mod tests {
         aggregate.documents.insert("slots".parse().unwrap(), Arc::new(documents));
         let text = serde_json::to_string(&aggregate).unwrap();
         assert_eq!(serde_json::from_str::<Aggregate>(&text).unwrap(), aggregate);
+    }
+
+    #[test]
+    fn documents_and_their_version_come_and_go_together() {
+        let mut aggregate = Aggregate::new("player/alice".parse().unwrap());
+        let (game, kept) = ("slots".parse().unwrap(), Documents::default());
+        let some = Documents::from(BTreeMap::from([("a".to_owned(), Json::parse("1".to_owned()).unwrap())]));
+        assert_eq!(aggregate.state_version(&game), None);
+        for (version, documents, expected) in
+            [(0, &some, Some(0)), (2, &some, Some(2)), (2, &kept, None), (1, &some, Some(1)), (0, &some, Some(0))]
+        {
+            aggregate.keep_documents(&game, version, documents.clone());
+            assert_eq!(aggregate.state_version(&game), expected);
+            let text = serde_json::to_string(&aggregate).unwrap();
+            assert_eq!(text.contains("state_versions"), expected.is_some_and(|version| version > 0), "{text}");
+            assert_eq!(serde_json::from_str::<Aggregate>(&text).unwrap(), aggregate);
+        }
     }
 }

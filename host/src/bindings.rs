@@ -3,7 +3,7 @@
 
 wasmtime::component::bindgen!({
     path: "../wit",
-    world: "casino-game",
+    world: "casino-game-with-migration",
     imports: { default: trappable },
     exports: { default: async },
 });

@@ -102,6 +102,10 @@ host_errors! {
     -32037 "game_invalid_reply" "the game's answer breaks the contract; the step is void" GameInvalidReply;
     /// A game made more handles than a step may.
     -32038 "game_too_many_handles" "the game made too many handles; the step is void" GameTooManyHandles;
+    /// A release could not bring a player's documents to its own version.
+    -32040 "migration_failed" "what {game} keeps for the player could not be brought to its new release; nothing was changed" MigrationFailed { /** The game. */ game: GameId };
+    /// A player's documents are those of a newer release than the active one.
+    -32041 "state_too_new" "what {game} keeps for the player was migrated by a newer release, to state version {kept}, and the active one reads {read}; nothing was changed" StateTooNew { /** The game. */ game: GameId, /** The documents' version. */ kept: u32, /** The active release's. */ read: u32 };
 }
 
 impl HostError {
@@ -110,6 +114,8 @@ impl HostError {
             Self::ReleaseUnavailable { game, release } => json!({ "game": game, "release": release }),
             Self::InsufficientFunds { balance, currency } => json!({ "balance": balance, "currency": currency }),
             Self::CurrencyMismatch { currency } => json!({ "currency": currency }),
+            Self::MigrationFailed { game } => json!({ "game": game }),
+            Self::StateTooNew { game, kept, read } => json!({ "game": game, "kept": kept, "read": read }),
             _ => json!({}),
         }
     }

@@ -204,6 +204,9 @@ impl Chain {
         for transfer in &record.transfers {
             self.transfer(transfer).map_err(|flaw| self.broken(record.step, &flaw))?;
         }
+        if let Act::Played(play) = &record.act {
+            self.check_documents(play).map_err(|flaw| self.broken(record.step, &flaw))?;
+        }
         act(&mut self.made, record);
         if let Some(key) = &record.key {
             self.made.answered.remember(key, record.step);
@@ -227,6 +230,22 @@ impl Chain {
         }
     }
 
+    /// A release sees documents of its own version only, if need be by migrating those that are there.
+    fn check_documents(&self, play: &Play) -> Result<(), String> {
+        let kept = self.made.documents.get(&play.game);
+        let migrated = play.migrated.as_ref();
+        if migrated.is_some_and(|migrated| kept.is_none_or(|kept| **kept != migrated.before)) {
+            return Err("it migrates documents that were not there".to_owned());
+        }
+        let read = migrated.map_or(play.state_version, |migrated| migrated.from);
+        match self.made.state_version(&play.game) {
+            Some(kept) if kept != read && play.void.is_none() => {
+                Err(format!("it reads state version {read} where {kept} was kept"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_end(&self, aggregate: &Aggregate) -> Result<(), Broken> {
         let made = &self.made;
         if made.head != aggregate.head {
@@ -237,6 +256,7 @@ impl Chain {
             ("sessions", made.sessions == aggregate.sessions),
             ("open rounds", made.rounds == aggregate.rounds),
             ("documents", made.documents == aggregate.documents),
+            ("state versions", made.state_versions == aggregate.state_versions),
             ("idempotency keys", made.answered == aggregate.answered),
         ];
         if let Some((part, _)) = parts.into_iter().find(|(_, same)| !same) {
@@ -293,16 +313,18 @@ fn act(aggregate: &mut Aggregate, record: &Record) {
 }
 
 fn write(aggregate: &mut Aggregate, play: &Play) {
-    let documents = Arc::make_mut(aggregate.documents.entry(play.game.clone()).or_default());
+    let mut kept = match &play.migrated {
+        Some(migrated) => Arc::new(migrated.after.clone()),
+        None => aggregate.documents.remove(&play.game).unwrap_or_default(),
+    };
+    let documents = Arc::make_mut(&mut kept);
     for (key, value) in &play.documents {
         match value {
             Some(value) => documents.insert(key.clone(), value.clone()),
             None => documents.remove(key),
         };
     }
-    if documents.is_empty() {
-        aggregate.documents.remove(&play.game);
-    }
+    aggregate.keep_documents(&play.game, play.state_version, kept);
 }
 
 impl Report {

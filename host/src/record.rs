@@ -97,12 +97,18 @@ pub struct Play {
     /// The round, where one was open or was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<RoundMark>,
+    /// The version of the documents that the release reads and writes.
+    #[serde(default, skip_serializing_if = "is_unversioned")]
+    pub state_version: u32,
+    /// How the release brought the documents to that version before it answered, where they were older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrated: Option<Migrated>,
     /// What the game saw of the aggregate.
     pub observed: Observed,
     /// What was drawn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub draws: Vec<Draw>,
-    /// Documents written, `null` for those deleted.
+    /// Documents written, `null` for those deleted; over the migrated ones, where they were migrated.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub documents: BTreeMap<String, Option<Json>>,
     /// What is to happen elsewhere. An effect's id is (aggregate, step, position in this list).
@@ -111,6 +117,21 @@ pub struct Play {
     /// The malfunction or late fault that made the step void: nothing moved and nothing was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void: Option<String>,
+}
+
+fn is_unversioned(state_version: &u32) -> bool {
+    *state_version == 0
+}
+
+/// All documents of one game and player, before and after a release has migrated them to its own version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Migrated {
+    /// The version that they had.
+    pub from: u32,
+    /// As they were kept.
+    pub before: BTreeMap<String, Json>,
+    /// What takes their place; in a void step they stay as they were.
+    pub after: BTreeMap<String, Json>,
 }
 
 /// Where a step stands in its round, once it is done.
@@ -130,7 +151,7 @@ pub struct RoundMark {
     pub open: bool,
 }
 
-/// What a game saw of the aggregate before it changed anything.
+/// What a game saw of the aggregate before it changed anything, its migrated documents where they were migrated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// The balance before the step.

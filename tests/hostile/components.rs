@@ -2,52 +2,114 @@
 
 use std::fmt::Write as _;
 
+use croupier::engine::CONTRACT_VERSION;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// A core module and the contract it claims to keep. Where nothing is changed it is an honest game, whose method `play`
 /// answers `"played"`.
 #[derive(Clone)]
-pub(super) struct Handmade {
-    pub(super) id: String,
-    pub(super) methods: Vec<String>,
-    pub(super) params_schema: String,
-    pub(super) result_schema: String,
+pub(crate) struct Handmade {
+    pub(crate) id: String,
+    pub(crate) methods: Vec<String>,
+    pub(crate) params_schema: String,
+    pub(crate) result_schema: String,
     /// What `handle` answers with.
-    pub(super) body: String,
+    pub(crate) body: String,
+    /// The contract's version that it was built against.
+    pub(crate) version: String,
     /// The contract's text.
-    pub(super) contract: String,
+    pub(crate) contract: String,
+    /// Of its documents, where it brings older ones to its own version.
+    pub(crate) migration: Option<Migration>,
     /// Another package with a world `hostile` that is kept instead.
-    pub(super) world: Option<&'static str>,
+    pub(crate) world: Option<&'static str>,
     /// Of the core module.
-    pub(super) imports: &'static str,
-    pub(super) memory: &'static str,
+    pub(crate) imports: &'static str,
+    pub(crate) memory: &'static str,
     /// Of the core module, beyond what a game needs.
-    pub(super) items: &'static str,
+    pub(crate) items: &'static str,
     /// Instructions that run before `describe` answers.
-    pub(super) describe: &'static str,
+    pub(crate) describe: &'static str,
     /// Instructions that run before `handle` answers.
-    pub(super) handle: &'static str,
+    pub(crate) handle: &'static str,
     /// Instructions that run whenever the host puts something in the game's memory.
-    pub(super) realloc: &'static str,
+    pub(crate) realloc: &'static str,
     /// Added to where the descriptor is.
-    pub(super) descriptor_offset: u32,
+    pub(crate) descriptor_offset: u32,
 }
 
-pub(super) const BALANCE: &str = r#"(import "croupier:game/wallet@0.1.0" "balance" (func $balance (result i64)))"#;
+/// How a handmade game migrates a player's documents.
+#[derive(Clone)]
+pub(crate) struct Migration {
+    /// What it says its version is.
+    pub(crate) version: u32,
+    /// Instructions that run before `version` answers.
+    pub(crate) on_version: &'static str,
+    /// Instructions that run before `migrate` answers.
+    pub(crate) on_migrate: &'static str,
+    /// Its answer to whatever documents there are.
+    pub(crate) answer: Result<Vec<(String, String)>, String>,
+}
+
+impl Migration {
+    /// One that answers with these documents.
+    pub(crate) fn to(version: u32, documents: &[(&str, &str)]) -> Self {
+        let documents = documents.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Self { version, on_version: "", on_migrate: "", answer: Ok(documents.collect()) }
+    }
+
+    fn exports(&self, image: &mut Image) -> String {
+        let Self { version, on_version, on_migrate, answer } = self;
+        let answer = match answer {
+            Ok(documents) => {
+                let items: Vec<_> =
+                    documents.iter().flat_map(|(key, value)| [image.text(key), image.text(value)]).flatten().collect();
+                image.place(DOCUMENTS_AT, &items);
+                [0, DOCUMENTS_AT, u32::try_from(documents.len()).unwrap()].map(u32::to_le_bytes).concat()
+            }
+            Err(why) => [1_u32.to_le_bytes().to_vec(), image.text(why)].concat(),
+        };
+        image.place(MIGRATED_AT, &answer);
+        format!(
+            r#"(func (export "croupier:game/migration@0.1.0#version") (result i32) {on_version} (i32.const {version}))
+               (func (export "croupier:game/migration@0.1.0#migrate") (param i32 i32 i32) (result i32)
+                    {on_migrate}
+                    (i32.const {MIGRATED_AT}))"#
+        )
+    }
+}
+
+pub(crate) const BALANCE: &str = r#"(import "croupier:game/wallet@0.1.0" "balance" (func $balance (result i64)))"#;
 const KEYS: &str = r#"(import "croupier:game/store@0.1.0" "keys" (func $keys (param i32)))"#;
-pub(super) const LOOP: &str = "(loop $for_ever (br $for_ever))";
+pub(crate) const LOOP: &str = "(loop $for_ever (br $for_ever))";
 
 /// Where the memory of a handmade game has what; the heap has the second page and what follows.
 const STRINGS_AT: u32 = 4096;
 const METHODS_AT: u32 = 1024;
+const DOCUMENTS_AT: u32 = 768;
 const REPLY_AT: u32 = 512;
+const MIGRATED_AT: u32 = 256;
 const DESCRIPTOR_AT: u32 = 16;
 
 impl Default for Handmade {
     fn default() -> Self {
-        let contract = std::fs::read_to_string(crate::harness::root().join("wit/game.wit")).unwrap();
+        Self::built_against("0.1.0")
+    }
+}
+
+impl Handmade {
+    /// An honest game that was built against this version of the contract, whether there ever was one or not.
+    pub(crate) fn built_against(version: &str) -> Self {
+        let text = match version {
+            "0.1.0" => "wit/released/game-0.1.0.wit",
+            _ => "wit/game.wit",
+        };
+        let contract = std::fs::read_to_string(crate::harness::root().join(text)).unwrap();
+        let contract = contract.replace(&format!("@{CONTRACT_VERSION};"), &format!("@{version};"));
         Self {
+            version: version.to_owned(),
+            migration: None,
             id: "handmade".to_owned(),
             methods: vec!["play".to_owned()],
             params_schema: r#"{"type":"object"}"#.to_owned(),
@@ -64,10 +126,13 @@ impl Default for Handmade {
             descriptor_offset: 0,
         }
     }
-}
 
-impl Handmade {
-    pub(super) fn component(&self) -> Vec<u8> {
+    /// An honest game that migrates.
+    pub(crate) fn migrating(migration: Migration) -> Self {
+        Self { migration: Some(migration), ..Self::built_against(CONTRACT_VERSION) }
+    }
+
+    pub(crate) fn component(&self) -> Vec<u8> {
         let mut resolve = Resolve::default();
         let contract = resolve.push_str("game.wit", &self.contract).unwrap();
         let world = match self.world {
@@ -75,9 +140,12 @@ impl Handmade {
                 let package = resolve.push_str("hostile.wit", text).unwrap();
                 resolve.select_world(&[package], Some("hostile")).unwrap()
             }
+            None if self.migration.is_some() => {
+                resolve.select_world(&[contract], Some("casino-game-with-migration")).unwrap()
+            }
             None => resolve.select_world(&[contract], Some("casino-game")).unwrap(),
         };
-        let text = self.module();
+        let text = self.module().replace("@0.1.0", &format!("@{}", self.version));
         let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
         // Not validated: some of these games are to be found invalid by the host.
@@ -95,6 +163,7 @@ impl Handmade {
         let reply = [vec![0, 0, 0, 0], image.text(&self.body), vec![0; 20]].concat();
         image.place(REPLY_AT, &reply);
         image.place(DESCRIPTOR_AT, &descriptor);
+        let migration = self.migration.as_ref().map(|migration| migration.exports(&mut image)).unwrap_or_default();
         let Self { imports, memory, items, describe, handle, realloc, .. } = self;
         let data = image.data;
         let descriptor_at = DESCRIPTOR_AT + self.descriptor_offset;
@@ -116,6 +185,7 @@ impl Handmade {
                     (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32) (result i32)
                     {handle}
                     (i32.const {REPLY_AT}))
+                {migration}
                 {data})"#
         )
     }
@@ -162,7 +232,7 @@ impl Image {
 }
 
 /// Games that load and are broken when they are played, by their ids.
-pub(super) fn broken_when_played() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn broken_when_played() -> Vec<(&'static str, Vec<u8>)> {
     let broken = [
         // A resource of the game's own: it makes handles and never drops one.
         (

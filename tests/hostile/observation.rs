@@ -22,7 +22,7 @@ pub(super) fn patient_engine() -> Arc<Engine> {
     Arc::new(Engine::start(settings).unwrap())
 }
 
-pub(super) fn step(game: &str, method: &str) -> Step {
+pub(crate) fn step(game: &str, method: &str) -> Step {
     let currency = "EUR".parse().unwrap();
     let mut ledger = Ledger::default();
     ledger.transfer(Account::Operator, Account::Player, currency, Amount::new(10_000).unwrap()).unwrap();
@@ -40,6 +40,7 @@ pub(super) fn step(game: &str, method: &str) -> Step {
         },
         money: RoundMoney::new(game.parse().unwrap(), currency, ledger, None),
         documents: Documents::default(),
+        migrate_from: None,
         seed: Seed::from_bytes([7; 32]),
     }
 }

@@ -140,7 +140,7 @@ fn a_step(number: u32) -> anyhow::Result<Step> {
         params: Json::parse(r#"{"line_stake":5}"#.to_owned())?,
     };
     let money = RoundMoney::new(GAME.parse()?, currency, ledger, None);
-    Ok(Step { call, money, documents: Documents::default(), seed: Seed::from_bytes(seed) })
+    Ok(Step { call, money, documents: Documents::default(), migrate_from: None, seed: Seed::from_bytes(seed) })
 }
 
 fn player() -> anyhow::Result<PlayerId> {

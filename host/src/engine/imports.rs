@@ -1,11 +1,11 @@
 //! The imports of the contract, over a step's state. Glue only: rules of money are in [`crate::rounds`],
 //! those of chance in [`crate::chance`].
 
-use super::{Malfunction, step_state::StepState};
+use super::{Malfunction, documents, step_state::StepState};
 use crate::{
     bindings::croupier::game::{log, notify, random, store, track, types, types::Refusal, wallet},
     json::Json,
-    limits::{DOCUMENT_KEY_BYTES_MAX, DOCUMENTS_BYTES_MAX, EFFECT_BYTES_MAX, STEP_EFFECTS_MAX},
+    limits::{EFFECT_BYTES_MAX, STEP_EFFECTS_MAX},
     money::Amount,
     record::Effect,
     rounds,
@@ -49,7 +49,7 @@ impl store::Host for StepState {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<String>> {
         self.host_call(|play| {
             // No document has such a key, and none of these is to fill the step's record.
-            if !is_document_key(&key) {
+            if !documents::is_key(&key) {
                 return Ok(None);
             }
             Ok(play.read(&key)?.map(|value| value.as_str().to_owned()))
@@ -58,20 +58,10 @@ impl store::Host for StepState {
 
     fn put(&mut self, key: String, value: String) -> Answer<()> {
         self.host_call(|play| {
-            if !is_document_key(&key) {
-                return Ok(Err(refused("invalid-key", "a key is 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'")));
-            }
-            let others = play.documents.iter().filter(|(other, _)| **other != key);
-            let kept: usize = others.map(|(other, value)| other.len() + value.as_str().len()).sum();
-            if kept + key.len() + value.len() > DOCUMENTS_BYTES_MAX {
-                return Ok(Err(refused("too-large", format!("a player's documents have {DOCUMENTS_BYTES_MAX} bytes"))));
-            }
-            let value = match parse_json(value) {
-                Ok(value) => value,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
-            play.write(key, value);
-            Ok(Ok(()))
+            let value = documents::keepable(&play.documents, &key, value);
+            Ok(value
+                .map(|value| play.write(key, value))
+                .map_err(|refusal| refused(refusal.code(), refusal.to_string())))
         })
     }
 
@@ -85,11 +75,6 @@ impl store::Host for StepState {
     fn keys(&mut self) -> wasmtime::Result<Vec<String>> {
         self.host_call(|play| Ok(play.keys()))
     }
-}
-
-fn is_document_key(key: &str) -> bool {
-    (1..=DOCUMENT_KEY_BYTES_MAX).contains(&key.len())
-        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 fn parse_json(text: String) -> Result<Json, Refusal> {

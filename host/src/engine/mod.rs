@@ -3,8 +3,11 @@
 
 mod artefacts;
 mod configuration;
+mod contract;
+mod documents;
 mod imports;
 mod malfunction;
+mod migration;
 mod release;
 mod step_state;
 mod ticker;
@@ -17,13 +20,14 @@ use wasmtime::{Store, UpdateDeadline, WasmBacktrace, component::HasSelf};
 
 use self::{artefacts::Artefacts, configuration::TICK, malfunction::NoInstance, step_state::StepState, ticker::Ticker};
 pub use self::{
+    contract::CONTRACT_VERSION,
     malfunction::Malfunction,
     release::{Descriptor, LoadError, Method, Release},
 };
 use crate::{
     aggregate::Documents,
     bindings::{
-        CasinoGame,
+        CasinoGameWithMigration,
         croupier::game::types::{Call as GuestCall, Fault as GuestFault},
     },
     chance::{Draw, Seed},
@@ -32,7 +36,7 @@ use crate::{
     json::Json,
     limits::REPLY_BYTES_MAX,
     money::Currency,
-    record::{Effect, Observed},
+    record::{Effect, Migrated, Observed},
     rounds::RoundMoney,
 };
 
@@ -94,6 +98,8 @@ pub struct Step {
     pub money: RoundMoney,
     /// What the game keeps for the player.
     pub documents: Documents,
+    /// The version of the documents, where it is older than the release's: then they are migrated first.
+    pub migrate_from: Option<u32>,
     /// What every draw comes from.
     pub seed: Seed,
 }
@@ -129,6 +135,8 @@ pub struct Done {
     pub documents: Documents,
     /// Which of them it wrote; `None` for those it deleted.
     pub written: BTreeMap<String, Option<Json>>,
+    /// How the documents were migrated before the game was called, where that was asked for.
+    pub migrated: Option<Migrated>,
     /// What the game saw.
     pub observed: Observed,
     /// What it drew.
@@ -164,10 +172,16 @@ pub struct Timing {
     pub host_calls: Duration,
 }
 
-/// No place for the step became free in time.
+/// Why a step has not happened. Nothing was drawn, and nothing is to be recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("no place for the step became free in time")]
-pub struct NotAdmitted;
+pub enum NotRun {
+    /// No place for the step became free in time; the game has seen nothing.
+    #[error("no place for the step became free in time")]
+    NotAdmitted,
+    /// The game could not bring the player's documents to its own version. Why is in the operator's log.
+    #[error("the player's documents could not be migrated")]
+    MigrationFailed,
+}
 
 impl Engine {
     /// Starts the machine and its ticker thread.
@@ -178,7 +192,7 @@ impl Engine {
         let start_error = |error: wasmtime::Error| StartError(format!("{error:#}"));
         let wasmtime = wasmtime::Engine::new(&configuration::configuration(&settings)).map_err(start_error)?;
         let mut linker = wasmtime::component::Linker::new(&wasmtime);
-        CasinoGame::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(start_error)?;
+        CasinoGameWithMigration::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(start_error)?;
         let artefacts = Artefacts::open(settings.cache_directory.as_deref(), &wasmtime)
             .map_err(|error| StartError(error.to_string()))?;
         let ticker = Ticker::start(wasmtime.weak(), TICK).map_err(|error| StartError(error.to_string()))?;
@@ -189,8 +203,8 @@ impl Engine {
     /// Runs one step of a release.
     ///
     /// # Errors
-    /// [`NotAdmitted`] where the machine is full; the game has then seen nothing.
-    pub async fn run(&self, release: &Release, step: Step) -> Result<Done, NotAdmitted> {
+    /// [`NotRun`]: the machine is full, or a migration has failed.
+    pub async fn run(&self, release: &Release, step: Step) -> Result<Done, NotRun> {
         self.run_step(release, step, false).await
     }
 
@@ -198,22 +212,27 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub async fn run_measured(&self, release: &Release, step: Step) -> Result<Done, NotAdmitted> {
+    pub async fn run_measured(&self, release: &Release, step: Step) -> Result<Done, NotRun> {
         self.run_step(release, step, true).await
     }
 
-    async fn run_step(&self, release: &Release, step: Step, measured: bool) -> Result<Done, NotAdmitted> {
+    async fn run_step(&self, release: &Release, step: Step, measured: bool) -> Result<Done, NotRun> {
         let _place_of_game = self.place(release.places()).await?;
         let _place = self.place(&self.places).await?;
-        let Step { call, money, documents, seed } = step;
+        let Step { call, money, documents, migrate_from, seed } = step;
         let method = call.method.clone();
         let mut store = self.store(StepState::playing(money, documents, seed, &self.settings, measured));
         let mut timing = Timing::default();
-        let outcome = handle(&mut store, release, call, &mut timing).await;
+        let outcome = handle(&mut store, release, call, migrate_from, &mut timing).await;
         let mut state = store.into_data();
         if let Some(error) = outcome.as_ref().err().filter(|error| NoInstance::is(error)) {
             tracing::error!(release = %release.digest(), method, error = format!("{error:#}"), "a step could not begin");
-            return Err(NotAdmitted);
+            return Err(NotRun::NotAdmitted);
+        }
+        if let Some(error) = outcome.as_ref().err().filter(|error| error.is::<migration::Failed>()) {
+            migration::log_failure(release, &method, error, state.panic_message());
+            state.flush_log(release, &method);
+            return Err(NotRun::MigrationFailed);
         }
         let backtrace = outcome.as_ref().err().and_then(|error| error.downcast_ref()).map(WasmBacktrace::to_string);
         let answer = answer(outcome);
@@ -225,12 +244,12 @@ impl Engine {
         Ok(state.finish(answer, timing))
     }
 
-    async fn place<'a>(&self, places: &'a Semaphore) -> Result<SemaphorePermit<'a>, NotAdmitted> {
+    async fn place<'a>(&self, places: &'a Semaphore) -> Result<SemaphorePermit<'a>, NotRun> {
         if let Ok(place) = places.try_acquire() {
             return Ok(place);
         }
         let waited = tokio::time::timeout(self.settings.admission_wait_max, places.acquire()).await;
-        waited.map_err(|_| NotAdmitted)?.map_err(|_| NotAdmitted)
+        waited.map_err(|_| NotRun::NotAdmitted)?.map_err(|_| NotRun::NotAdmitted)
     }
 
     /// A store for one step. The deadline is the next tick; from then on the step goes tick by tick, gives way
@@ -251,10 +270,22 @@ impl Engine {
 
 type GuestOutcome = wasmtime::Result<Result<crate::bindings::croupier::game::types::Reply, GuestFault>>;
 
-async fn handle(store: &mut Store<StepState>, release: &Release, call: Call, timing: &mut Timing) -> GuestOutcome {
+async fn handle(
+    store: &mut Store<StepState>,
+    release: &Release,
+    call: Call,
+    migrate_from: Option<u32>,
+    timing: &mut Timing,
+) -> GuestOutcome {
+    if migrate_from.is_some() {
+        store.data_mut().begin_migration();
+    }
     let start = std::time::Instant::now();
-    let game = release.instantiate(&mut *store).await.map_err(NoInstance::unless_by_game)?;
+    let (instance, game) = release.instantiate(&mut *store).await.map_err(NoInstance::unless_by_game)?;
     timing.instantiate = start.elapsed();
+    if let Some(from) = migrate_from {
+        migration::migrate(store, release, &instance, from).await?;
+    }
     let call = GuestCall {
         player: call.player.into(),
         currency: call.currency.into(),
@@ -265,7 +296,7 @@ async fn handle(store: &mut Store<StepState>, release: &Release, call: Call, tim
         method: call.method,
         params: call.params.as_str().to_owned(),
     };
-    let outcome = game.croupier_game_game().call_handle(&mut *store, &call).await;
+    let outcome = game.call_handle(&mut *store, &call).await;
     timing.guest = start.elapsed() - timing.instantiate;
     outcome
 }

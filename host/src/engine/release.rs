@@ -5,11 +5,17 @@ use std::{collections::BTreeSet, time::Duration};
 
 use thiserror::Error;
 use tokio::sync::Semaphore;
-use wasmtime::component::InstancePre;
+use wasmtime::{
+    AsContextMut,
+    component::{Instance, InstancePre},
+};
 
-use super::{Engine, Malfunction, step_state::StepState};
+use super::{CONTRACT_VERSION, Engine, Malfunction, contract::Claims, step_state::StepState};
 use crate::{
-    bindings::{CasinoGame, CasinoGamePre, exports::croupier::game::game::Descriptor as GuestDescriptor},
+    bindings::exports::croupier::game::{
+        game::{self, Descriptor as GuestDescriptor},
+        migration,
+    },
     identity::{GameId, ReleaseDigest},
     json::Json,
 };
@@ -18,8 +24,16 @@ use crate::{
 pub struct Release {
     digest: ReleaseDigest,
     descriptor: Descriptor,
-    instances: CasinoGamePre<StepState>,
+    state_version: u32,
+    linked: Linked,
     places: Semaphore,
+}
+
+/// A compiled component with its imports, and where its exports are.
+struct Linked {
+    instances: InstancePre<StepState>,
+    game: game::GuestIndices,
+    migration: Option<migration::GuestIndices>,
 }
 
 /// What a game says of itself.
@@ -69,6 +83,16 @@ pub enum LoadError {
     /// It wants more than the contract gives.
     #[error("it imports '{0}', which is no part of the contract: a game has no clock, files, sockets or entropy")]
     ForbiddenImport(String),
+    /// It was built against another contract than this host speaks.
+    #[error(
+        "it was built against croupier:game@{built_against}, and this host speaks croupier:game@{CONTRACT_VERSION}: rebuild \
+         the game with croupier-sdk {}, or have it played by a host that speaks croupier:game@{built_against}",
+        env!("CARGO_PKG_VERSION")
+    )]
+    IncompatibleContract {
+        /// Which.
+        built_against: String,
+    },
     /// Its shape is not the contract's.
     #[error("it does not fit the contract croupier:game@0.1: {0}")]
     ContractMismatch(String),
@@ -92,13 +116,13 @@ impl Engine {
     pub async fn load(self: &std::sync::Arc<Self>, bytes: Vec<u8>) -> Result<Release, LoadError> {
         let engine = self.clone();
         let prepared = tokio::task::spawn_blocking(move || engine.prepare(&bytes)).await;
-        let (digest, instances) = prepared.map_err(|panic| LoadError::NotCompiled(panic.to_string()))??;
-        let descriptor = self.describe(&instances).await?;
+        let (digest, linked) = prepared.map_err(|panic| LoadError::NotCompiled(panic.to_string()))??;
+        let (descriptor, state_version) = self.describe(&linked).await?;
         let places = Semaphore::new(self.settings.concurrent_steps_per_game_max as usize);
-        Ok(Release { digest, descriptor, instances, places })
+        Ok(Release { digest, descriptor, state_version, linked, places })
     }
 
-    fn prepare(&self, bytes: &[u8]) -> Result<(ReleaseDigest, CasinoGamePre<StepState>), LoadError> {
+    fn prepare(&self, bytes: &[u8]) -> Result<(ReleaseDigest, Linked), LoadError> {
         let size_max = self.settings.component_bytes_max;
         if bytes.len() > size_max {
             return Err(LoadError::TooLarge { size: bytes.len(), size_max });
@@ -111,33 +135,54 @@ impl Engine {
             .component(&self.wasmtime, digest, bytes)
             .map_err(|error| LoadError::NotCompiled(format!("{error:#}")))?;
         tracing::debug!(release = %digest, elapsed = ?start.elapsed(), "compiled or read from the cache");
-        for (import, _) in component.component_type().imports(&self.wasmtime) {
-            if !is_of_contract(import) {
-                return Err(LoadError::ForbiddenImport(import.to_owned()));
-            }
-        }
-        let mismatch = |error: wasmtime::Error| LoadError::ContractMismatch(format!("{error:#}"));
-        let instances: InstancePre<StepState> = self.linker.instantiate_pre(&component).map_err(mismatch)?;
-        Ok((digest, CasinoGamePre::new(instances).map_err(mismatch)?))
+        let claims = Claims::of(&component, &self.wasmtime);
+        claims.check()?;
+        let linked = self.linker.instantiate_pre(&component).and_then(|instances| Linked::new(instances, &claims));
+        let mismatch = |error| claims.mismatch(|| LoadError::ContractMismatch(format!("{error:#}")));
+        Ok((digest, linked.map_err(mismatch)?))
     }
 
-    async fn describe(&self, instances: &CasinoGamePre<StepState>) -> Result<Descriptor, LoadError> {
+    /// What the component says of itself, and the version of the documents that it reads and writes.
+    async fn describe(&self, linked: &Linked) -> Result<(Descriptor, u32), LoadError> {
         let _place = self.describing.acquire().await;
         let mut store = self.store(StepState::describing(&self.settings));
         let described = async {
-            let game = instances.instantiate_async(&mut store).await?;
-            game.croupier_game_game().call_describe(&mut store).await
+            let (instance, game) = linked.instantiate(&mut store).await?;
+            let descriptor = game.call_describe(&mut store).await?;
+            let Some(migration) = &linked.migration else { return Ok((descriptor, None)) };
+            let version = migration.load(&mut store, &instance)?.call_version(&mut store).await?;
+            Ok((descriptor, Some(version)))
         };
         // A game that computes is stopped by its ticks; this bounds the waiting on a crowded machine.
-        let descriptor = tokio::time::timeout(Duration::from_secs(30), described)
+        let (descriptor, version) = tokio::time::timeout(Duration::from_secs(30), described)
             .await
             .map_err(|_| LoadError::DescribeFailed(Malfunction::Timeout))?
-            .map_err(|error| match (Malfunction::from_error(&error), store.data().panic_message()) {
+            .map_err(|error: wasmtime::Error| match (Malfunction::from_error(&error), store.data().panic_message()) {
                 (Malfunction::Trapped(_), Some(panic)) => Malfunction::Trapped(panic.to_owned()),
                 (malfunction, _) => malfunction,
             })
             .map_err(LoadError::DescribeFailed)?;
-        checked(descriptor)
+        if version == Some(0) {
+            return Err(LoadError::BadDescriptor("its state version is 0, which is that of no migration".to_owned()));
+        }
+        Ok((checked(descriptor)?, version.unwrap_or(0)))
+    }
+}
+
+impl Linked {
+    fn new(instances: InstancePre<StepState>, claims: &Claims) -> wasmtime::Result<Self> {
+        let game = game::GuestIndices::new(&instances)?;
+        let migration = claims.migrates().then(|| migration::GuestIndices::new(&instances)).transpose()?;
+        Ok(Self { instances, game, migration })
+    }
+
+    async fn instantiate(
+        &self,
+        mut store: impl AsContextMut<Data = StepState>,
+    ) -> wasmtime::Result<(Instance, game::Guest)> {
+        let instance = self.instances.instantiate_async(&mut store).await?;
+        let game = self.game.load(&mut store, &instance)?;
+        Ok((instance, game))
     }
 }
 
@@ -154,6 +199,12 @@ impl Release {
         &self.descriptor
     }
 
+    /// The version of the documents that it reads and writes; 0 for a release that migrates none.
+    #[must_use]
+    pub fn state_version(&self) -> u32 {
+        self.state_version
+    }
+
     /// Places for steps of this game.
     pub(super) fn places(&self) -> &Semaphore {
         &self.places
@@ -161,9 +212,19 @@ impl Release {
 
     pub(super) async fn instantiate(
         &self,
-        store: impl wasmtime::AsContextMut<Data = StepState>,
-    ) -> wasmtime::Result<CasinoGame> {
-        self.instances.instantiate_async(store).await
+        store: impl AsContextMut<Data = StepState>,
+    ) -> wasmtime::Result<(Instance, game::Guest)> {
+        self.linked.instantiate(store).await
+    }
+
+    /// The migration of an instance of this release.
+    pub(super) fn migration(
+        &self,
+        store: impl AsContextMut<Data = StepState>,
+        instance: &Instance,
+    ) -> wasmtime::Result<migration::Guest> {
+        let indices = self.linked.migration.as_ref();
+        indices.ok_or_else(|| wasmtime::Error::msg("the release has no migration"))?.load(store, instance)
     }
 }
 
@@ -172,6 +233,7 @@ impl std::fmt::Debug for Release {
         f.debug_struct("Release")
             .field("digest", &self.digest)
             .field("descriptor", &self.descriptor)
+            .field("state_version", &self.state_version)
             .finish_non_exhaustive()
     }
 }
@@ -189,15 +251,6 @@ fn check_preamble(bytes: &[u8]) -> Result<(), LoadError> {
         Some(_) => Err(LoadError::NotAComponent("its version is unknown".to_owned())),
         None => Err(LoadError::NotAComponent("it does not begin like WebAssembly".to_owned())),
     }
-}
-
-/// Whether an import is one of the contract's interfaces, at a version that ours can stand in for.
-fn is_of_contract(import: &str) -> bool {
-    const INTERFACES: [&str; 7] = ["types", "wallet", "store", "random", "notify", "track", "log"];
-    let Some((interface, version)) = import.strip_prefix("croupier:game/").and_then(|name| name.split_once('@')) else {
-        return false;
-    };
-    INTERFACES.contains(&interface) && version.starts_with("0.1.")
 }
 
 /// What the host's own methods begin with, those that are planned included. No game may answer in their place.
@@ -253,7 +306,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        engine::{Call, NotAdmitted, Settings, Step},
+        engine::{Call, NotRun, Settings, Step},
         identity::{AggregateId, RoundId},
         money::Ledger,
         rounds::RoundMoney,
@@ -269,11 +322,11 @@ mod tests {
                 (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32) (result i32) unreachable))"#;
         let mut module = wat::parse_str(text).unwrap();
         let mut contract = wit_parser::Resolve::default();
-        let package = contract.push_str("game.wit", include_str!("../../../wit/game.wit")).unwrap();
+        let package = contract.push_str("game.wit", include_str!("../../../wit/released/game-0.1.0.wit")).unwrap();
         let world = contract.select_world(&[package], Some("casino-game")).unwrap();
         embed_component_metadata(&mut module, &contract, world, StringEncoding::UTF8, false).unwrap();
         let component = ComponentEncoder::default().module(&module).unwrap().encode().unwrap();
-        let (digest, instances) = engine.prepare(&component).unwrap();
+        let (digest, linked) = engine.prepare(&component).unwrap();
         let descriptor = Descriptor {
             id: "failing".parse().unwrap(),
             title: String::new(),
@@ -282,7 +335,7 @@ mod tests {
             max_win_ppm: 0,
             methods: Vec::new(),
         };
-        Release { digest, descriptor, instances, places: Semaphore::new(1) }
+        Release { digest, descriptor, state_version: 0, linked, places: Semaphore::new(1) }
     }
 
     fn step() -> Step {
@@ -300,7 +353,7 @@ mod tests {
         };
         let money = RoundMoney::new("failing".parse().unwrap(), currency, Ledger::default(), None);
         let seed = crate::chance::Seed::from_bytes([0; 32]);
-        Step { call, money, documents: crate::aggregate::Documents::default(), seed }
+        Step { call, money, documents: crate::aggregate::Documents::default(), migrate_from: None, seed }
     }
 
     /// It is not for the game to answer for, and so no void step.
@@ -318,25 +371,9 @@ mod tests {
             taken.push(store);
         }
         assert_eq!(taken.len(), 2);
-        assert_eq!(engine.run(&release, step()).await.err(), Some(NotAdmitted));
+        assert_eq!(engine.run(&release, step()).await.err(), Some(NotRun::NotAdmitted));
         taken.clear();
         let done = engine.run(&release, step()).await.unwrap();
         assert!(matches!(done.answer, Err(Malfunction::Trapped(_))), "{:?}", done.answer);
-    }
-
-    #[test]
-    fn only_the_contracts_interfaces_may_be_imported() {
-        for good in ["croupier:game/wallet@0.1.0", "croupier:game/types@0.1.7"] {
-            assert!(is_of_contract(good), "{good}");
-        }
-        for bad in [
-            "wasi:clocks/wall-clock@0.2.0",
-            "croupier:game/clock@0.1.0",
-            "croupier:game/wallet@0.2.0",
-            "croupier:game/wallet",
-            "wallet",
-        ] {
-            assert!(!is_of_contract(bad), "{bad}");
-        }
     }
 }

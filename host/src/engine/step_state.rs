@@ -14,7 +14,7 @@ use crate::{
     chance::{Chance, Seed},
     json::Json,
     limits::{LOG_LINE_BYTES_MAX, STEP_ABSENT_DOCUMENTS_MAX, STEP_HOST_CALLS_MAX, STEP_LOG_LINES_MAX},
-    record::{Effect, Observed},
+    record::{Effect, Migrated, Observed},
     rounds::RoundMoney,
 };
 
@@ -22,6 +22,8 @@ use crate::{
 pub(super) struct StepState {
     /// `None` while a release describes itself: then imports trap.
     play: Option<Play>,
+    /// While documents are brought to the release's version: then imports trap, but for the log.
+    migrating: bool,
     ticks_left: u128,
     memory_bytes_max: usize,
     host_calls: u32,
@@ -37,13 +39,14 @@ pub(super) struct Play {
     pub(super) written: BTreeMap<String, Option<Json>>,
     pub(super) chance: Chance,
     pub(super) effects: Vec<Effect>,
-    /// The documents as they were before the step.
+    /// The documents as they were before the step; migrated, where they had to be.
     before: Documents,
+    migrated: Option<Migrated>,
     observed: Observed,
 }
 
 impl Play {
-    /// A document as it is now; what it was before the step goes into the record.
+    /// A document as it is now; what it was before the game was called goes into the record.
     pub(super) fn read(&mut self, key: &str) -> Result<Option<&Json>, Malfunction> {
         if !self.observed.documents.contains_key(key) && !self.written.contains_key(key) {
             if self.observed.documents.len() >= self.before.len() + STEP_ABSENT_DOCUMENTS_MAX {
@@ -93,6 +96,7 @@ impl StepState {
             money,
             before: documents.clone(),
             documents,
+            migrated: None,
             written: BTreeMap::new(),
             chance: Chance::new(seed),
             effects: Vec::new(),
@@ -104,6 +108,7 @@ impl StepState {
     pub(super) fn describing(settings: &Settings) -> Self {
         Self {
             play: None,
+            migrating: false,
             ticks_left: settings.step_compute_max.as_millis().div_ceil(TICK.as_millis()),
             memory_bytes_max: settings.memory_bytes_max,
             host_calls: 0,
@@ -113,13 +118,33 @@ impl StepState {
         }
     }
 
+    /// Nothing is played until [`Self::end_migration`].
+    pub(super) fn begin_migration(&mut self) {
+        self.migrating = true;
+    }
+
+    /// The documents that a migration starts from.
+    pub(super) fn unmigrated(&self) -> Documents {
+        self.play.as_ref().map(|play| play.documents.clone()).unwrap_or_default()
+    }
+
+    /// From here on the game sees what its migration has made.
+    pub(super) fn end_migration(&mut self, from: u32, after: BTreeMap<String, Json>) {
+        self.migrating = false;
+        if let Some(play) = &mut self.play {
+            play.documents = Arc::new(after.clone());
+            let before = std::mem::replace(&mut play.before, play.documents.clone());
+            play.migrated = Some(Migrated { from, before: (*before).clone(), after });
+        }
+    }
+
     /// Every import goes through here: it is counted, measured where asked for, and refused outside of a call.
     pub(super) fn host_call<T>(
         &mut self,
         import: impl FnOnce(&mut Play) -> wasmtime::Result<T>,
     ) -> wasmtime::Result<T> {
         self.count_host_call()?;
-        let play = self.play.as_mut().ok_or(Malfunction::ImportOutsideCall)?;
+        let play = self.play.as_mut().filter(|_| !self.migrating).ok_or(Malfunction::ImportOutsideCall)?;
         let Some(host_time) = &mut self.host_time else { return import(play) };
         let start = Instant::now();
         let result = import(play);
@@ -184,6 +209,7 @@ impl StepState {
             money: play.money,
             documents: play.documents,
             written: play.written,
+            migrated: play.migrated,
             observed: play.observed,
             draws: play.chance.into_draws(),
             effects: play.effects,
@@ -198,7 +224,7 @@ fn log_level(level: &str) -> &'static str {
 
 /// A game's words as one line of bounded length, so that they can neither flood the operator's log nor pass for
 /// another line in it.
-fn log_line(message: &str) -> String {
+pub(super) fn log_line(message: &str) -> String {
     let kept = &message[..message.floor_char_boundary(LOG_LINE_BYTES_MAX)];
     let mut line = String::with_capacity(kept.len() + "...".len());
     for character in kept.chars() {

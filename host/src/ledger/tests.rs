@@ -8,10 +8,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     aggregate::Session,
-    identity::SessionId,
+    chance::Seed,
+    identity::{GameId, ReleaseDigest, SessionId},
     json::Json,
     money::Amount,
-    record::{Payment, Reply},
+    record::{Migrated, Observed, Payment, Reply},
     store::{Commit, CommitError},
 };
 
@@ -55,24 +56,123 @@ impl Memory {
                 (Act::Deposited(payment), vec![made.unwrap()])
             }
         };
+        self.record(aggregate, act, transfers);
+    }
+
+    /// Plays a game on a release, as [`crate::steps`] does: documents of an older version are migrated first.
+    fn play(&self, id: &AggregateId, playing: &Playing) {
+        let mut aggregates = self.aggregates.lock().unwrap();
+        let aggregate = aggregates.entry(id.clone()).or_insert_with(|| Aggregate::new(id.clone()));
+        let game: GameId = "savings".parse().unwrap();
+        let mut documents = aggregate.documents.get(&game).cloned().unwrap_or_default();
+        let kept = aggregate.state_version(&game).unwrap_or(playing.state_version);
+        if kept > playing.state_version {
+            return;
+        }
+        let migrated = (kept < playing.state_version).then(|| {
+            let version = Json::parse(playing.state_version.to_string()).unwrap();
+            let after = documents.keys().map(|key| (format!("{key}-"), version.clone())).collect();
+            Migrated { from: kept, before: (*documents).clone(), after }
+        });
+        if let Some(migrated) = &migrated {
+            documents = Arc::new(migrated.after.clone());
+        }
+        let key = format!("key-{}", playing.key);
+        let written =
+            if playing.deletes { documents.contains_key(&key).then_some(None) } else { Some(Some(json("0"))) };
+        let written = BTreeMap::from_iter(written.map(|value| (key, value)));
+        if !playing.is_void {
+            let changed = Arc::make_mut(&mut documents);
+            for (key, value) in &written {
+                match value {
+                    Some(value) => changed.insert(key.clone(), value.clone()),
+                    None => changed.remove(key),
+                };
+            }
+            aggregate.keep_documents(&game, playing.state_version, documents);
+        }
+        let play = Play {
+            session: SessionId::from_entropy([0; 16]),
+            currency: "EUR".parse().unwrap(),
+            locale: "en".parse().unwrap(),
+            game,
+            release: ReleaseDigest::of(&playing.state_version.to_le_bytes()),
+            method: "save".to_owned(),
+            params: json("{}"),
+            seed: Seed::from_bytes([0; 32]),
+            round: None,
+            state_version: playing.state_version,
+            migrated,
+            observed: Observed::default(),
+            draws: Vec::new(),
+            documents: if playing.is_void { BTreeMap::new() } else { written },
+            effects: Vec::new(),
+            void: playing.is_void.then(|| "fault-after-draw".to_owned()),
+        };
+        self.record(aggregate, Act::Played(Box::new(play)), Vec::new());
+    }
+
+    fn record(&self, aggregate: &mut Aggregate, act: Act, transfers: Vec<Transfer>) {
+        let step = aggregate.step + 1;
         let key = format!("key-{step}").parse().unwrap();
         aggregate.answered.remember(&key, step);
         let record = Record {
             format: crate::record::FORMAT,
-            aggregate: id.clone(),
+            aggregate: aggregate.id.clone(),
             step,
             previous: aggregate.head,
             at_ms: step,
             key: Some(key),
             act,
             transfers,
-            reply: Reply::Result(Json::parse("null".to_owned()).unwrap()),
+            reply: Reply::Result(json("null")),
         };
         let (encoded, digest) = record.encode().unwrap();
         aggregate.step = step;
         aggregate.head = digest;
-        self.records.lock().unwrap().insert((id.clone(), step), encoded.bytes);
+        self.records.lock().unwrap().insert((aggregate.id.clone(), step), encoded.bytes);
     }
+
+    /// Forges the newest record of an aggregate, and the aggregate's digest of it with it.
+    fn forge(&self, id: &AggregateId, forge: impl FnOnce(&mut Play)) {
+        let mut aggregates = self.aggregates.lock().unwrap();
+        let aggregate = aggregates.get_mut(id).unwrap();
+        let mut records = self.records.lock().unwrap();
+        let bytes = records.get_mut(&(id.clone(), aggregate.step)).unwrap();
+        let mut record = Record::decode(bytes).unwrap();
+        let Act::Played(play) = &mut record.act else { panic!("{record:?}") };
+        forge(play);
+        let (encoded, digest) = record.encode().unwrap();
+        *bytes = encoded.bytes;
+        aggregate.head = digest;
+    }
+}
+
+/// A call of a game that writes or deletes one document.
+#[derive(Clone, Debug)]
+struct Playing {
+    state_version: u32,
+    key: u8,
+    deletes: bool,
+    is_void: bool,
+}
+
+fn playing() -> impl Strategy<Value = Playing> {
+    let parts = (0..4_u32, 0..3_u8, any::<bool>(), prop::bool::weighted(0.2));
+    parts.prop_map(|(state_version, key, deletes, is_void)| Playing { state_version, key, deletes, is_void })
+}
+
+/// A store in which a game was played once without a state version, and then on a release that has one.
+fn migrated_store() -> Memory {
+    let store = Memory::default();
+    for state_version in [0, 2] {
+        store.play(&id(0), &Playing { state_version, key: 0, deletes: false, is_void: false });
+    }
+    store
+}
+
+fn json(text: &str) -> Json {
+    Json::parse(text.to_owned()).unwrap()
 }
 
 #[async_trait]
@@ -161,7 +261,53 @@ fn a_transfer_within_one_account_is_no_way_to_make_money() {
     assert!(checked(&store).unwrap_err().to_string().contains("record 1 of player/alice"));
 }
 
+#[test]
+fn documents_of_another_version_than_their_records_made_are_found() {
+    let game: GameId = "savings".parse().unwrap();
+    let flaw = |store: &Memory| checked(store).unwrap_err().to_string();
+    let store = migrated_store();
+    checked(&store).unwrap();
+    for version in [None, Some(1), Some(3)] {
+        let mut aggregates = store.aggregates.lock().unwrap();
+        let versions = &mut aggregates.get_mut(&id(0)).unwrap().state_versions;
+        match version {
+            Some(version) => versions.insert(game.clone(), version),
+            None => versions.remove(&game),
+        };
+        drop(aggregates);
+        assert!(flaw(&store).contains("its state versions are others"));
+    }
+}
+
+/// Even by somebody who makes every digest right again.
+#[test]
+fn a_forged_migration_is_found() {
+    type Forgery = (fn(&mut Play), &'static str);
+    let forgeries: [Forgery; 5] = [
+        (|play| play.migrated = None, "it reads state version 2 where 0 was kept"),
+        (|play| play.state_version = 3, "its state versions are others"),
+        (|play| play.migrated.as_mut().unwrap().from = 1, "it reads state version 1 where 0 was kept"),
+        (|play| play.migrated.as_mut().unwrap().before.clear(), "it migrates documents that were not there"),
+        (|play| play.migrated.as_mut().unwrap().after.clear(), "its documents are others"),
+    ];
+    for (forge, expected) in forgeries {
+        let store = migrated_store();
+        store.forge(&id(0), forge);
+        let flaw = checked(&store).unwrap_err().to_string();
+        assert!(flaw.contains(expected), "{flaw}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn documents_prove_through_whatever_releases_they_went(calls in prop::collection::vec((0..3usize, playing()), 0..40)) {
+        let store = Memory::default();
+        for (player, playing) in &calls {
+            store.play(&id(*player), playing);
+        }
+        prop_assert!(checked(&store).is_ok(), "{:?}", checked(&store));
+    }
+
     #[test]
     fn any_byte_flipped_in_any_record_names_that_record(player in 0..3usize, step in 1..=STEPS, at in any::<prop::sample::Index>(), bit in 0..8u8) {
         let store = store();

@@ -1,6 +1,6 @@
 //! A step of a game: which release runs, what it gets to see, and what becomes of what it did.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
@@ -10,10 +10,10 @@ use super::{
     overloaded,
 };
 use crate::{
-    aggregate::{Aggregate, Documents, OpenRound, Session},
+    aggregate::{Aggregate, OpenRound, Session},
     catalog::Playable,
     chance::Seed,
-    engine::{Answer, Call, Done, Malfunction, Step},
+    engine::{Answer, Call, Done, Malfunction, NotRun, Step},
     errors::{ErrorReply, HostError},
     identity::{GameId, IdempotencyKey, PlayerId, RoundId, SessionId},
     json::Json,
@@ -59,8 +59,11 @@ impl Groups {
             return Err(HostError::CurrencyMismatch { currency: round.currency }.into());
         }
         let before = Before { aggregate: &aggregate, session, open: open.as_ref(), game: &request.game };
-        let step = before.step(draft, &request.method, &params, seed)?;
-        let mut done = self.engine.run(&playable.release, step).await.map_err(|_| overloaded())?;
+        let state_version = playable.release.state_version();
+        let migrate_from = before.must_migrate_from(state_version)?;
+        let step = Step { migrate_from, ..before.step(draft, &request.method, &params, seed)? };
+        let run = self.engine.run(&playable.release, step).await;
+        let mut done = run.map_err(|error| not_run(error, &request.game))?;
         let play = Play {
             session: session.id.clone(),
             currency: session.currency,
@@ -71,6 +74,8 @@ impl Groups {
             params,
             seed,
             round: None,
+            state_version,
+            migrated: done.migrated.take(),
             observed: std::mem::take(&mut done.observed),
             draws: std::mem::take(&mut done.draws),
             documents: BTreeMap::new(),
@@ -119,7 +124,25 @@ impl Before<'_> {
         let stakes = self.open.map(OpenRound::stakes);
         let money = RoundMoney::new(self.game.clone(), self.session.currency, self.aggregate.ledger.clone(), stakes);
         let documents = self.aggregate.documents.get(self.game).cloned().unwrap_or_default();
-        Ok(Step { call, money, documents, seed })
+        Ok(Step { call, money, documents, migrate_from: None, seed })
+    }
+
+    /// The version of the game's documents, where a release of this version must migrate them first. One that is
+    /// older than they are cannot read them: that is so after a rollback.
+    fn must_migrate_from(&self, state_version: u32) -> Result<Option<u32>, HostError> {
+        let Some(kept) = self.aggregate.state_version(self.game) else { return Ok(None) };
+        match kept.cmp(&state_version) {
+            Ordering::Less => Ok(Some(kept)),
+            Ordering::Equal => Ok(None),
+            Ordering::Greater => Err(HostError::StateTooNew { game: self.game.clone(), kept, read: state_version }),
+        }
+    }
+}
+
+fn not_run(error: NotRun, game: &GameId) -> ErrorReply {
+    match error {
+        NotRun::NotAdmitted => overloaded(),
+        NotRun::MigrationFailed => HostError::MigrationFailed { game: game.clone() }.into(),
     }
 }
 
@@ -149,6 +172,7 @@ fn conclude(
     let closes = open.is_some() && !round_open;
     let looked_only = done.money.transfers().is_empty()
         && done.written.is_empty()
+        && play.migrated.is_none()
         && play.draws.is_empty()
         && done.effects.is_empty()
         && !closes;
@@ -158,12 +182,12 @@ fn conclude(
     play.round = round.as_ref().map(|round| mark(draft, round, round_open));
     play.documents = done.written;
     play.effects = done.effects;
-    let game = play.game.clone();
+    let (game, state_version) = (play.game.clone(), play.state_version);
     let documents = done.documents;
     let (ledger, transfers) = done.money.finish();
     draft.take_step(key, Act::Played(Box::new(play)), transfers, Reply::Result(body), |aggregate| {
         aggregate.ledger = ledger;
-        keep_documents(aggregate, &game, documents);
+        aggregate.keep_documents(&game, state_version, documents);
         match round.filter(|_| round_open) {
             Some(round) => aggregate.rounds.insert(game, round),
             None => aggregate.rounds.remove(&game),
@@ -206,14 +230,6 @@ fn mark(draft: &Draft, round: &OpenRound, open: bool) -> RoundMark {
         staked: round.staked,
         paid: round.paid,
         open,
-    }
-}
-
-fn keep_documents(aggregate: &mut Aggregate, game: &GameId, documents: Documents) {
-    if documents.is_empty() {
-        aggregate.documents.remove(game);
-    } else {
-        aggregate.documents.insert(game.clone(), documents);
     }
 }
 

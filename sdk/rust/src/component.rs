@@ -5,9 +5,10 @@ use std::panic;
 
 use bindings::croupier::game::{log, notify, random, store, track, types, wallet};
 use bindings::exports::croupier::game::game::Guest;
+use migration::exports::croupier::game::migration::Document;
 
 use crate::host::{Host, sealed::Sealed};
-use crate::{Call, Descriptor, Fault, Game, Method, Refusal, Reply};
+use crate::{Call, Descriptor, Documents, Fault, Game, Method, Refusal, Reply};
 
 #[allow(unsafe_code, missing_docs, unreachable_pub, reason = "written by wit-bindgen, which speaks the component ABI")]
 pub mod bindings {
@@ -16,6 +17,19 @@ pub mod bindings {
         world: "casino-game",
         pub_export_macro: true,
         default_bindings_module: "::croupier_sdk::__private::bindings",
+    });
+}
+
+/// The optional export: a game that does not ask for it must not have it.
+#[allow(unsafe_code, missing_docs, unreachable_pub, reason = "written by wit-bindgen, which speaks the component ABI")]
+pub mod migration {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "package croupier:sdk; world migration { export croupier:game/migration@0.1.1; }",
+        world: "croupier:sdk/migration",
+        with: { "croupier:game/types@0.1.1": super::bindings::croupier::game::types },
+        pub_export_macro: true,
+        default_bindings_module: "::croupier_sdk::__private::migration",
     });
 }
 
@@ -31,6 +45,19 @@ impl<G: Game> Guest for Component<G> {
         panic::set_hook(Box::new(report_panic));
         let reply = G::handle(&mut Imports, &call.into())?;
         Ok(reply.into())
+    }
+}
+
+impl<G: Game> migration::exports::croupier::game::migration::Guest for Component<G> {
+    fn version() -> u32 {
+        G::STATE_VERSION
+    }
+
+    fn migrate(from: u32, documents: Vec<Document>) -> Result<Vec<Document>, String> {
+        panic::set_hook(Box::new(report_panic));
+        let documents: Documents = documents.into_iter().map(|Document { key, value }| (key, value)).collect();
+        let migrated = G::migrate(from, documents)?;
+        Ok(migrated.into_iter().map(|(key, value)| Document { key, value }).collect())
     }
 }
 

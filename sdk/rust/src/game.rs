@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::host::Host;
-use crate::{Fault, Table};
+use crate::{Documents, Fault, Table};
 
 /// The document that holds a game's state for one player.
 pub(crate) const STATE: &str = "state";
@@ -14,6 +14,9 @@ pub(crate) const STATE: &str = "state";
 ///
 /// [`#[game]`](crate::game) implements it.
 pub trait Game: Default + Serialize + DeserializeOwned {
+    /// The version of the documents that this release reads and writes; 0 for a release that does not migrate any.
+    const STATE_VERSION: u32 = 0;
+
     /// What the host and clients learn about this release.
     fn descriptor() -> Descriptor;
 
@@ -25,6 +28,15 @@ pub trait Game: Default + Serialize + DeserializeOwned {
     /// # Panics
     /// When the game has no such method: the host calls only what the descriptor lists.
     fn dispatch(&mut self, table: &mut Table<'_>, call: &Call) -> Result<String, Fault>;
+
+    /// Brings one player's documents from an older version to [`Game::STATE_VERSION`]. The result replaces all of them.
+    ///
+    /// # Errors
+    /// Why it cannot be done, for the operator. The call that needed it is refused, and nothing has changed.
+    fn migrate(from: u32, documents: Documents) -> Result<Documents, String> {
+        let _unread = documents;
+        Err(format!("this release migrates nothing, and the documents are of version {from}"))
+    }
 
     /// Plays one call: what a component does, and what native tests run as well.
     ///

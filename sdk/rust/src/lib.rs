@@ -97,6 +97,51 @@
 //! clients see [`Fault::REFUSED`] (900) for a refusal that the game passed on and [`Fault::INVALID_PARAMS`] (901) for params that
 //! fit the schema and not the Rust type.
 //!
+//! # Releases
+//! A release must be able to read what earlier ones have saved. For a new field `#[serde(default)]` is enough. Where more has
+//! changed, give the documents a version, and say how a player's documents become those of this release:
+//! ```
+//! use croupier_sdk::prelude::*;
+//!
+//! #[derive(Default, Serialize, Deserialize)]
+//! pub struct HighDice {
+//!     wins: Vec<u64>,
+//! }
+//!
+//! /// As releases without a version have saved it.
+//! #[derive(Deserialize)]
+//! struct Unversioned {
+//!     streak: usize,
+//! }
+//!
+//! #[game(id = "high-dice", title = "High Dice", rtp_ppm = 972_222, max_win_ppm = 2_333_334, state_version = 1)]
+//! impl HighDice {
+//!     /// What the last rolls have won.
+//!     pub fn wins(&self, _table: &Table) -> Result<Vec<u64>, Fault> {
+//!         Ok(self.wins.clone())
+//!     }
+//!
+//!     /// `from` is 0 for documents of releases without a `state_version`.
+//!     fn migrate(from: u32, mut documents: Documents) -> Result<Documents, String> {
+//!         debug_assert_eq!(from, 0, "there was no other version yet");
+//!         if let Some(Unversioned { streak }) = documents.state()? {
+//!             documents.set_state(&HighDice { wins: vec![0; streak] });
+//!         }
+//!         Ok(documents)
+//!     }
+//! }
+//!
+//! use croupier_sdk::testing::TestTable;
+//! use serde_json::json;
+//!
+//! let older = TestTable::<HighDice>::new().with_document("state", &json!({ "streak": 2 }));
+//! assert_eq!(older.with_state_version(0).call("wins", json!({})), Ok(json!([0, 0])));
+//! ```
+//! It runs in a player's first call of the new release, before the method, and commits with it. It can reach nothing but the
+//! documents. An error or a panic refuses the call with the host's error `migration_failed` and leaves everything as it was; its
+//! words reach the operator's log. An open round goes on with the release that it was opened on, so a migration never
+//! meets one. After it no older release can read the player's documents: the host refuses calls of one with `state_too_new`.
+//!
 //! # The package
 //! ```toml
 //! [lib]
@@ -121,6 +166,7 @@ extern crate self as croupier_sdk;
 pub mod __private;
 #[cfg(target_arch = "wasm32")]
 mod component;
+mod documents;
 mod fault;
 mod game;
 #[cfg(target_arch = "wasm32")]
@@ -131,6 +177,7 @@ mod table;
 pub mod testing;
 
 pub use croupier_sdk_macros::{Faults, game};
+pub use documents::Documents;
 pub use fault::{Fault, Refusal};
 pub use game::{Call, Descriptor, Game, Method, Reply};
 pub use host::Host;
@@ -141,5 +188,5 @@ pub mod prelude {
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 
-    pub use crate::{Fault, Faults, Game, Refusal, Table, game};
+    pub use crate::{Documents, Fault, Faults, Game, Refusal, Table, game};
 }

@@ -19,7 +19,13 @@ use self::host::TestHost;
 pub use self::host::{Event, LogLine, Notification};
 use self::limits::{AMOUNT_MAX, REPLY_BYTES_MAX};
 use crate::game::{STATE, from_stored, step, to_json};
-use crate::{Call, Fault, Game, Table};
+use crate::host::Host as _;
+use crate::{Call, Documents, Fault, Game, Table};
+
+/// The host's own error where a migration has failed.
+const MIGRATION_FAILED: i32 = -32040;
+/// The host's own error where the documents are those of a newer release.
+const STATE_TOO_NEW: i32 = -32041;
 
 /// One player at one game, under the host's rules: a fault undoes the whole call, the first stake opens a round,
 /// a call that does not keep the round open settles it.
@@ -47,6 +53,8 @@ pub struct TestTable<G> {
     host: TestHost,
     call: Call,
     round: u64,
+    /// The version of the documents.
+    state_version: u32,
     /// Made by the first [`TestTable::call`], so that tables which only [`TestTable::play`] are cheap.
     contract: OnceCell<Contract>,
     game: PhantomData<fn() -> G>,
@@ -72,7 +80,14 @@ impl<G: Game> TestTable<G> {
             method: String::new(),
             params: String::new(),
         };
-        Self { host: TestHost::new(1_000_000), call, round: 1, contract: OnceCell::new(), game: PhantomData }
+        Self {
+            host: TestHost::new(1_000_000),
+            call,
+            round: 1,
+            state_version: G::STATE_VERSION,
+            contract: OnceCell::new(),
+            game: PhantomData,
+        }
     }
 
     /// What the player has, in minor units.
@@ -110,6 +125,14 @@ impl<G: Game> TestTable<G> {
         self
     }
 
+    /// Gives the documents this version, as if a release of it had left them; 0 for a release without one. The next call
+    /// migrates them where they are older than the game's own.
+    #[must_use]
+    pub fn with_state_version(mut self, version: u32) -> Self {
+        self.state_version = version;
+        self
+    }
+
     /// The currency of the session.
     #[must_use]
     pub fn with_currency(mut self, currency: &str) -> Self {
@@ -142,7 +165,8 @@ impl<G: Game> TestTable<G> {
     ///
     /// # Errors
     /// The error that the client would receive: the game's fault, or JSON-RPC's -32602 for params that do not fit the
-    /// method's schema; the host does not even call the game with those.
+    /// method's schema; the host does not even call the game with those. The host's own -32040 where the game could not
+    /// migrate the documents, with the migration's words, and -32041 where they are newer than the game.
     ///
     /// # Panics
     /// On an unknown method, on a malfunction of the game, and on a result that does not fit the method's schema.
@@ -193,13 +217,37 @@ impl<G: Game> TestTable<G> {
         self.call.step = 0;
     }
 
+    /// Brings the documents to the game's version, where they have another.
+    fn migrate(&mut self) -> Result<(), Fault> {
+        let from = self.state_version;
+        if from == G::STATE_VERSION || self.host.documents.is_empty() {
+            return Ok(());
+        }
+        if from > G::STATE_VERSION {
+            return Err(Fault::new(STATE_TOO_NEW, format!("the documents are of version {from}")));
+        }
+        let failed = |why: String| Fault::new(MIGRATION_FAILED, why);
+        let before: Documents = self.host.documents.clone().into_iter().collect();
+        let after = G::migrate(from, before).map_err(failed)?;
+        self.host.document_keys().iter().for_each(|key| self.host.delete_document(key));
+        for (key, json) in after {
+            self.host.put_document(&key, &json).map_err(|refusal| failed(refusal.message))?;
+        }
+        Ok(())
+    }
+
     /// One call under the host's rules, whole or not at all.
     fn step<T>(&mut self, play: impl FnOnce(&mut TestHost, &Call) -> Result<(T, bool), Fault>) -> Result<T, Fault> {
         self.host.begin();
+        if let Err(fault) = self.migrate() {
+            self.host.roll_back();
+            return Err(fault);
+        }
         match play(&mut self.host, &self.call) {
             Ok((result, round_open)) => {
                 let had_round = self.round_open();
                 self.host.commit(round_open);
+                self.state_version = G::STATE_VERSION;
                 if round_open {
                     self.call.step += 1;
                 } else if had_round {

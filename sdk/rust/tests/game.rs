@@ -358,3 +358,90 @@ fn other_documents_are() {
     });
     assert_eq!(documents, Ok((Some(vec![1, 2]), None, vec!["seat".to_owned()])));
 }
+
+/// What releases of a game have saved, oldest first: pips, then rolls, then rolls beside a document of their own.
+mod releases {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Rolls {
+        rolls: Vec<u32>,
+    }
+
+    #[derive(Deserialize)]
+    struct Pips {
+        pips: u32,
+    }
+
+    #[game(id = "rolls", title = "Rolls", rtp_ppm = 0, max_win_ppm = 0, state_version = 1 + 1)]
+    impl Rolls {
+        pub fn rolls(&self, _table: &Table) -> Result<Vec<u32>, Fault> {
+            Ok(self.rolls.clone())
+        }
+
+        pub fn fail(&mut self, _table: &mut Table) -> Result<(), Fault> {
+            Err(Fault::new(1, "failed"))
+        }
+
+        fn migrate(from: u32, mut documents: Documents) -> Result<Documents, String> {
+            let rolls = match from {
+                0 => documents.state::<Pips>()?.map(|Pips { pips }| vec![pips]),
+                _ => documents.get("rolls")?,
+            };
+            documents.delete("rolls");
+            match rolls {
+                Some(rolls) if rolls.is_empty() => return Err("nobody has rolled nothing".to_owned()),
+                Some(rolls) if rolls[0] == 7 => documents.put("a key", &7),
+                Some(rolls) => documents.set_state(&Rolls { rolls }),
+                None => {}
+            }
+            Ok(documents)
+        }
+    }
+}
+
+fn rolls(version: u32, key: &str, document: serde_json::Value) -> TestTable<releases::Rolls> {
+    TestTable::new().with_document("kept", "as it is").with_document(key, &document).with_state_version(version)
+}
+
+#[test]
+fn documents_of_every_older_version_are_migrated_by_the_first_call() {
+    assert_eq!(releases::Rolls::STATE_VERSION, 2);
+    assert_eq!(Streak::STATE_VERSION, 0);
+    let cases = [
+        (rolls(0, "state", json!({ "pips": 4 })), json!([4])),
+        (rolls(1, "rolls", json!([1, 2])), json!([1, 2])),
+        (rolls(2, "state", json!({ "rolls": [3] })), json!([3])),
+        (rolls(0, "other", json!(null)), json!([])),
+    ];
+    for (mut table, expected) in cases {
+        let fault = table.call("fail", json!({})).unwrap_err();
+        assert_eq!(fault.code, 1);
+        assert_eq!(table.call("rolls", json!({})), Ok(expected.clone()));
+        assert_eq!(table.documents()["kept"], r#""as it is""#);
+        assert!(!table.documents().contains_key("rolls"));
+        assert_eq!(table.call("rolls", json!({})), Ok(expected), "not migrated again");
+    }
+}
+
+#[test]
+fn a_migration_that_fails_leaves_everything_as_it_was() {
+    let cases = [
+        (rolls(0, "state", json!({ "pops": 4 })), -32040, "the document `state` does not read: missing field `pips`"),
+        (rolls(1, "rolls", json!([])), -32040, "nobody has rolled nothing"),
+        (rolls(1, "rolls", json!([7])), -32040, "`a key` is not [A-Za-z0-9._-]{1,64}"),
+        (rolls(3, "state", json!({ "dice": [] })), -32041, "the documents are of version 3"),
+    ];
+    for (mut table, code, message) in cases {
+        let before = table.documents().clone();
+        let fault = table.call("rolls", json!({})).unwrap_err();
+        assert!(fault.code == code && fault.message.contains(message), "{fault:?}");
+        assert_eq!(table.documents(), &before);
+    }
+}
+
+#[test]
+fn a_player_without_documents_needs_no_migration() {
+    let mut table = TestTable::<releases::Rolls>::new().with_state_version(0);
+    assert_eq!(table.call("rolls", json!({})), Ok(json!([])));
+}

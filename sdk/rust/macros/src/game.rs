@@ -20,11 +20,17 @@ pub(crate) fn expand(arguments: TokenStream, item: &ItemImpl) -> TokenStream {
 }
 
 fn implementation(arguments: TokenStream, item: &ItemImpl) -> Result<TokenStream> {
-    let arguments = Arguments::parse(arguments);
+    let arguments = Arguments::parse(arguments).and_then(|arguments| arguments.fitting(item));
     let methods = methods(item);
-    let (Arguments { id, title, version, rtp_ppm, max_win_ppm }, methods) = both(arguments, methods)?;
+    let (Arguments { id, title, version, rtp_ppm, max_win_ppm, state_version }, methods) = both(arguments, methods)?;
 
     let game = &item.self_ty;
+    let migration = state_version.as_ref().map(|version| migration(game, version));
+    let migration_export = state_version.as_ref().map(|_| {
+        quote! {
+            ::croupier_sdk::__private::migration::export!(Component with_types_in ::croupier_sdk::__private::migration);
+        }
+    });
     let descriptions = methods.iter().map(Method::description);
     let arms = methods.iter().map(Method::arm);
     Ok(quote_spanned! { game.span() =>
@@ -51,14 +57,35 @@ fn implementation(arguments: TokenStream, item: &ItemImpl) -> Result<TokenStream
                     other => ::std::panic!("the game has no method `{other}`"),
                 }
             }
+
+            #migration
         }
 
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Component = ::croupier_sdk::__private::Component<#game>;
             ::croupier_sdk::__private::bindings::export!(Component with_types_in ::croupier_sdk::__private::bindings);
+            #migration_export
         };
     })
+}
+
+/// The items of `Game` that make a release migrate: the block's own `migrate` does it.
+fn migration(game: &Type, version: &Expr) -> TokenStream {
+    quote_spanned! { version.span() =>
+        const STATE_VERSION: u32 = {
+            let version: u32 = #version;
+            ::std::assert!(version > 0, "state versions begin with 1: releases without one have version 0");
+            version
+        };
+
+        fn migrate(
+            from: u32,
+            documents: ::croupier_sdk::Documents,
+        ) -> ::std::result::Result<::croupier_sdk::Documents, ::std::string::String> {
+            <#game>::migrate(from, documents)
+        }
+    }
 }
 
 /// The values of two results, or the errors of both.
@@ -80,12 +107,14 @@ struct Arguments {
     version: Expr,
     rtp_ppm: Expr,
     max_win_ppm: Expr,
+    state_version: Option<Expr>,
 }
 
 impl Arguments {
     fn parse(tokens: TokenStream) -> Result<Self> {
         let list = syn::parse::Parser::parse2(Punctuated::<MetaNameValue, Token![,]>::parse_terminated, tokens)?;
-        let (mut id, mut title, mut version, mut rtp_ppm, mut max_win_ppm) = (None, None, None, None, None);
+        let (mut id, mut title, mut version, mut rtp_ppm, mut max_win_ppm, mut state_version) =
+            (None, None, None, None, None, None);
         for MetaNameValue { path, value, .. } in list {
             let argument = match path.to_token_stream().to_string().as_str() {
                 "id" => &mut id,
@@ -93,9 +122,11 @@ impl Arguments {
                 "version" => &mut version,
                 "rtp_ppm" => &mut rtp_ppm,
                 "max_win_ppm" => &mut max_win_ppm,
+                "state_version" => &mut state_version,
                 other => {
-                    let message =
-                        format!("unknown argument `{other}`: there are id, title, rtp_ppm, max_win_ppm and version");
+                    let message = format!(
+                        "unknown argument `{other}`: there are id, title, rtp_ppm, max_win_ppm, version and state_version"
+                    );
                     return Err(Error::new_spanned(path, message));
                 }
             };
@@ -110,7 +141,20 @@ impl Arguments {
             version: version.unwrap_or_else(|| syn::parse_quote!(::std::env!("CARGO_PKG_VERSION"))),
             rtp_ppm: required(rtp_ppm, "rtp_ppm = 960_000 (parts per million of the stake)")?,
             max_win_ppm: required(max_win_ppm, "max_win_ppm = 500_000_000 (parts per million of the stake)")?,
+            state_version,
         })
+    }
+
+    /// Themselves, where the block has all that they ask for.
+    fn fitting(self, item: &ItemImpl) -> Result<Self> {
+        let is_migration = |item: &ImplItem| matches!(item, ImplItem::Fn(function) if function.sig.ident == "migrate" && function.sig.receiver().is_none());
+        match &self.state_version {
+            Some(version) if !item.items.iter().any(is_migration) => Err(Error::new_spanned(
+                version,
+                "state_version needs `fn migrate(from: u32, documents: Documents) -> Result<Documents, String>` in this block",
+            )),
+            _ => Ok(self),
+        }
     }
 }
 
@@ -320,6 +364,7 @@ mod tests {
         check_arguments(r#"id = "dice", title = "Dice", rtp_ppm = 1"#, "#[game] needs max_win_ppm");
         check_arguments(&format!("{ARGUMENTS}, rtp = 1"), "unknown argument `rtp`");
         check_arguments(&format!(r#"{ARGUMENTS}, id = "dice""#), "`id` is given twice");
+        check_arguments(&format!("{ARGUMENTS}, state_version = 1"), "state_version needs `fn migrate(from: u32");
         check_arguments(&ARGUMENTS.replace("\"dice\"", "ID"), "a string literal");
         for id in ["", "Dice", "1dice", "di ce", "di_ce"] {
             check_arguments(&ARGUMENTS.replace("\"dice\"", &format!("{id:?}")), "[a-z][a-z0-9-]*");

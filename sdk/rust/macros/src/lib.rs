@@ -25,6 +25,8 @@ use syn::{DeriveInput, ItemImpl, parse_macro_input};
 /// - `rtp_ppm`: theoretical return to player in parts per million of the stake, `u32`.
 /// - `max_win_ppm`: largest payout of one round in parts per million of its stake, `u64`.
 /// - `version`: optional, `&'static str`; the package's version by default.
+/// - `state_version`: optional, `u32`, 1 or more; the version of what this release saves. It needs
+///   `fn migrate(from: u32, documents: Documents) -> Result<Documents, String>` in the block.
 ///
 /// All but `id` may be any expression.
 ///
@@ -41,7 +43,7 @@ use syn::{DeriveInput, ItemImpl, parse_macro_input};
 /// # The game's type
 /// It implements `Default + Serialize + DeserializeOwned`. Its value is loaded before each call and saved after each
 /// call that changed it, for each player; a player who is new to the game starts with the default. A later release must be able to read
-/// what an earlier one saved: give new fields `#[serde(default)]`.
+/// what an earlier one saved: give new fields `#[serde(default)]`, or write a migration.
 #[proc_macro_attribute]
 pub fn game(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as ItemImpl);
