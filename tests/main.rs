@@ -10,6 +10,7 @@ mod contract;
 mod crash;
 mod durability;
 mod hostile;
+mod javascript;
 mod ledger;
 mod play;
 mod protocol;

@@ -39,8 +39,8 @@ function lowered({ code, message, data }) {
 
 /** Sends what was thrown to the operator's log and traps: what is no fault is no answer to a client. */
 function panic(thrown) {
-  const message = thrown instanceof Error ? `${thrown}\n${thrown.stack ?? ""}` : String(thrown);
-  log.write("panic", message.trimEnd());
+  const places = thrown instanceof Error ? (thrown.stack ?? "").trim().split(/\s*\n\s*/) : [];
+  log.write("panic", [thrown, ...places].join(" "));
   // An error of another shape than the contract's ends the instance.
   throw null;
 }

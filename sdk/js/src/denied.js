@@ -58,7 +58,8 @@ function denied(name, advice) {
   const refuse = (what) => {
     throw new Error(`a game has no ${what}: ${advice}`);
   };
-  return new Proxy(function () {}, {
+  const stand = function () {};
+  const proxy = new Proxy(stand, {
     apply: () => refuse(name),
     construct: () => refuse(name),
     set: (_, member) => refuse(`${name}.${String(member)}`),
@@ -68,4 +69,6 @@ function denied(name, advice) {
       return isQuestion ? Reflect.get(target, member) : refuse(`${name}.${member}`);
     },
   });
+  stand.prototype.constructor = proxy;
+  return proxy;
 }
