@@ -11,6 +11,7 @@ mod contract;
 mod crash;
 mod durability;
 mod hostile;
+mod javascript;
 mod ledger;
 mod migration;
 mod play;

@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{
-    bench::{self, Plan},
-    packaging,
-};
+use super::build::build_all;
+use crate::bench::{self, Plan};
 
 /// Measure this host on this computer, next to a bare HTTP handler in the same run
 ///
@@ -52,9 +50,7 @@ impl Bench {
             Some(components) => components,
             None => {
                 let output = self.directory.join("games");
-                for game in packaging::games_in(&self.games)? {
-                    packaging::build(&game, &output)?;
-                }
+                build_all(&self.games, &output, |line| eprintln!("{line}"))?;
                 output
             }
         };

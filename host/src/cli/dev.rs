@@ -7,8 +7,11 @@ use clap::Args;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
-use super::serve::{environment, listen};
-use crate::{config::Config, data_directory::DataDirectory, host::Host, packaging, signals::stop_signal, telemetry};
+use super::{
+    build::build_all,
+    serve::{environment, listen},
+};
+use crate::{config::Config, data_directory::DataDirectory, host::Host, signals::stop_signal, telemetry};
 
 /// Build the games, start a host and play: everything on this computer, with a demo player who has money
 ///
@@ -52,16 +55,11 @@ impl Dev {
 }
 
 fn build_games(games: &Path, output: &Path) -> anyhow::Result<PathBuf> {
-    let folders = packaging::games_in(games).context("run it where the folder 'games' is, or say --games")?;
-    anyhow::ensure!(!folders.is_empty(), "there are no games in {}", games.display());
     // What is no longer a game must not be played on.
     if output.is_dir() {
         std::fs::remove_dir_all(output).with_context(|| output.display().to_string())?;
     }
-    for folder in folders {
-        let built = packaging::build(&folder, output)?;
-        println!("built {} ({} kB)", built.name, built.bytes.div_ceil(1000));
-    }
+    build_all(games, output, |line| println!("{line}"))?;
     Ok(output.to_owned())
 }
 
@@ -111,6 +109,7 @@ impl Demo {
             ("TOKEN", "/rpc", "blackjack.deal", json!({ "stake": 100 })),
             ("TOKEN", "/rpc", "blackjack.stand", json!({})),
             ("TOKEN", "/rpc", "roulette.spin", json!({ "bets": [{ "kind": "red", "stake": 100 }] })),
+            ("TOKEN", "/rpc", "plinko.drop", json!({ "stake": 100, "risk": "high", "balls": 3 })),
             ("TOKEN", "/rpc", "wallet.balance", json!({})),
             ("TOKEN", "/rpc", "round.list", json!({ "limit": 5 })),
             ("TOKEN", "/rpc", "rpc.discover", json!({})),

@@ -43,7 +43,8 @@ pub(super) fn configuration(settings: &Settings) -> Config {
     config.wasm_component_model(true);
     config.wasm_relaxed_simd(false);
     config.wasm_memory64(false);
-    config.wasm_multi_memory(false);
+    // What joins the parts of a component, an interpreter and what stands in for its system, copies between their memories.
+    config.wasm_multi_memory(true);
     // Halves the cost of a fresh instance: games are called, they do not run on their own.
     config.concurrency_support(false);
 

@@ -1,16 +1,16 @@
-//! From a game's crate to a component: calls cargo for the Wasm target, then wraps the module in the contract.
-//! Knows nothing of running games.
+//! A game in Rust: calls cargo for the Wasm target, then wraps the module in the contract.
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use serde::Deserialize;
-use thiserror::Error;
 use wit_component::ComponentEncoder;
+
+use super::{BuildError, Component, io_error};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -24,96 +24,17 @@ const PROFILE: [&str; 6] = [
     "profile.game.strip='debuginfo'",
 ];
 
-/// A component that was built.
-#[derive(Clone, Debug)]
-pub struct Built {
-    /// The crate's name.
-    pub name: String,
-    /// Where the component is.
-    pub path: PathBuf,
-    /// Its size.
-    pub bytes: usize,
-}
+pub(super) const FILE: &str = "Cargo.toml";
 
-/// A game could not be built; the message says what to do.
-#[derive(Debug, Error)]
-pub enum BuildError {
-    /// A program is not there or cannot be started.
-    #[error("'{program}' cannot be run: {error}. Install Rust from https://rustup.rs")]
-    Program {
-        /// Which.
-        program: String,
-        /// Why.
-        error: io::Error,
-    },
-    /// The Wasm target is missing and could not be added.
-    #[error("the target {TARGET} is missing, and 'rustup target add {TARGET}' failed: {0}")]
-    Target(String),
-    /// The compiler has said why on standard error.
-    #[error("cargo could not compile {0}")]
-    Cargo(String),
-    /// Not a game's folder.
-    #[error("{path}: {reason}")]
-    NotAGame {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// The module does not fit the contract.
-    #[error("{name} does not become a component: {reason}")]
-    Component {
-        /// The crate.
-        name: String,
-        /// Why.
-        reason: String,
-    },
-    /// A file cannot be read or written.
-    #[error("{path}: {error}")]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-}
-
-/// Builds the game in a folder and puts its component, `<crate>.wasm`, in `output`.
-/// Cargo's own lines go to standard error.
-///
-/// # Errors
-/// [`BuildError`].
-pub fn build(game: &Path, output: &Path) -> Result<Built, BuildError> {
+/// Builds the crate in a folder. Cargo's own lines go to standard error.
+pub(super) fn build(game: &Path) -> Result<Component, BuildError> {
     let package = package(game)?;
     add_target()?;
     compile(game, &package)?;
     let module_path = package.target_directory.join(TARGET).join("game").join(format!("{}.wasm", package.library));
     let module = fs::read(&module_path).map_err(io_error(&module_path))?;
-    let component = componentize(&package.name, &module)?;
-    fs::create_dir_all(output).map_err(io_error(output))?;
-    let path = output.join(format!("{}.wasm", package.name));
-    // Written beside and renamed: a host that watches the folder never sees half a component.
-    let unfinished = path.with_extension("wasm.tmp");
-    fs::write(&unfinished, &component).map_err(io_error(&unfinished))?;
-    fs::rename(&unfinished, &path).map_err(io_error(&path))?;
-    Ok(Built { name: package.name, path, bytes: component.len() })
-}
-
-/// The games in a folder: its subfolders that hold a crate, in order.
-///
-/// # Errors
-/// Where the folder cannot be read.
-pub fn games_in(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
-    let entries = fs::read_dir(folder).map_err(io_error(folder))?;
-    let mut games = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(io_error(folder))?.path();
-        if path.join("Cargo.toml").is_file() {
-            games.push(path);
-        }
-    }
-    games.sort();
-    Ok(games)
+    let bytes = componentize(&package.name, &module)?;
+    Ok(Component { name: package.name, bytes })
 }
 
 struct Package {
@@ -146,7 +67,7 @@ struct MetadataTarget {
 
 fn package(game: &Path) -> Result<Package, BuildError> {
     let not_a_game = |reason: String| BuildError::NotAGame { path: game.to_owned(), reason };
-    let manifest = game.join("Cargo.toml");
+    let manifest = game.join(FILE);
     let manifest = manifest.canonicalize().map_err(io_error(&manifest))?;
     let mut metadata = cargo();
     metadata.args(["metadata", "--format-version=1", "--no-deps", "--manifest-path"]).arg(&manifest);
@@ -185,10 +106,10 @@ fn add_target() -> Result<(), BuildError> {
 fn compile(game: &Path, package: &Package) -> Result<(), BuildError> {
     let mut build = cargo();
     build.args(["build", "--lib", "--target", TARGET, "--profile", "game", "--manifest-path"]);
-    build.arg(game.join("Cargo.toml"));
+    build.arg(game.join(FILE));
     build.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
     build.env("CARGO_ENCODED_RUSTFLAGS", flags(package));
-    let status = build.status().map_err(|error| BuildError::Program { program: "cargo".to_owned(), error })?;
+    let status = build.status().map_err(|error| BuildError::Rust { program: "cargo".to_owned(), error })?;
     if status.success() { Ok(()) } else { Err(BuildError::Cargo(package.name.clone())) }
 }
 
@@ -238,10 +159,5 @@ fn cargo() -> Command {
 
 fn run(command: &mut Command) -> Result<std::process::Output, BuildError> {
     let program = command.get_program().to_string_lossy().into_owned();
-    command.output().map_err(|error| BuildError::Program { program, error })
-}
-
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> BuildError + use<> {
-    let path = path.to_owned();
-    move |error| BuildError::Io { path, error }
+    command.output().map_err(|error| BuildError::Rust { program, error })
 }

@@ -1,0 +1,86 @@
+/**
+ * Plinko: balls fall through sixteen rows of pegs into buckets; three risks, all with the same return.
+ *
+ * This file is the boundary: it takes the stake, draws the turns, and pays what the board says.
+ */
+
+import { faults, game, look, method, schema } from "croupier-sdk";
+
+import { MAX_WIN_PPM, RISKS, ROWS, RTP_PPM, STAKE_STEP, bucketOf, payTable, payout } from "./board.js";
+
+const BALLS_MAX = 20;
+const BALL_STAKE_MAX = 10_000;
+
+const fault = faults({ unevenStake: [1, "the stake of a ball is in steps of {step}"] });
+
+const risk = schema.oneOf(RISKS, { description: "How far the buckets differ; the return is the same." });
+const ballStake = schema.amount({
+  min: STAKE_STEP,
+  max: BALL_STAKE_MAX,
+  description: `Of each ball, in minor units: a multiple of ${STAKE_STEP}.`,
+});
+
+const Drop = schema.object({
+  balls: schema.array(
+    schema.object({
+      turns: schema.string({ description: "One letter for each row: L is left, R is right." }),
+      bucket: schema.integer({ min: 0, max: ROWS, description: "Where it lies, counted from the left from 0." }),
+      payout: schema.amount(),
+    }),
+  ),
+  stake: schema.amount({ description: "All balls together, in minor units." }),
+  payout: schema.amount({ description: "All balls together, in minor units." }),
+});
+
+const drop = method({
+  summary: "Drops balls, each with the same stake and risk.",
+  params: schema.object({
+    stake: ballStake,
+    risk,
+    balls: schema.optional(schema.integer({ min: 1, max: BALLS_MAX, description: "1 if left out." })),
+  }),
+  result: Drop,
+  play(table, { stake, risk, balls = 1 }) {
+    if (stake % STAKE_STEP !== 0) throw fault.unevenStake({ step: STAKE_STEP });
+    table.stake(stake * balls);
+    const fallen = Array.from({ length: balls }, () => {
+      const turns = Array.from({ length: ROWS }, () => table.below(2));
+      const bucket = bucketOf(turns);
+      return { turns: turns.map((turn) => "LR"[turn]).join(""), bucket, payout: payout(risk, stake, bucket) };
+    });
+    const paid = fallen.reduce((sum, ball) => sum + ball.payout, 0);
+    table.pay(paid);
+    return { balls: fallen, stake: stake * balls, payout: paid };
+  },
+});
+
+const tenths = schema.array(schema.integer({ min: 0 }), { description: "From left to right, in tenths of a ball's stake." });
+
+const rules = look({
+  summary: "Tells what the buckets pay at each risk, and the limits.",
+  result: schema.object({
+    rows: schema.integer(),
+    pay_tables: schema.object({ low: tenths, medium: tenths, high: tenths }),
+    stake_step: schema.amount(),
+    stake_max: schema.amount(),
+    balls_max: schema.integer(),
+    rtp_ppm: schema.integer(),
+  }),
+  look: () => ({
+    rows: ROWS,
+    pay_tables: { low: payTable("low"), medium: payTable("medium"), high: payTable("high") },
+    stake_step: STAKE_STEP,
+    stake_max: BALL_STAKE_MAX,
+    balls_max: BALLS_MAX,
+    rtp_ppm: RTP_PPM,
+  }),
+});
+
+export default game({
+  id: "plinko",
+  title: "Plinko",
+  version: "0.1.0",
+  rtpPpm: RTP_PPM,
+  maxWinPpm: MAX_WIN_PPM,
+  methods: { drop, rules },
+});
