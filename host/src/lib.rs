@@ -19,6 +19,7 @@ pub mod identity;
 pub mod json;
 pub mod ledger;
 pub mod limits;
+pub mod listing;
 pub mod money;
 pub mod packaging;
 pub mod record;

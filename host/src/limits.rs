@@ -58,6 +58,9 @@ pub const LANE_CALLS_MAX: usize = 1000;
 /// The text of a signature file: some 350 bytes, and room for other spacing.
 pub const SIGNATURE_BYTES_MAX: usize = 2 * 1024;
 
+/// Activations of a game that can be gone back on.
+pub const ROLLBACKS_MAX: usize = 32;
+
 /// Rows wanted of one page of `round.list` or `wallet.history`.
 pub const PAGE_ROWS_MAX: usize = 100;
 

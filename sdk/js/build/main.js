@@ -14,6 +14,9 @@ import { engineWithoutTime } from "./runtime.js";
 
 const SOURCE = fileURLToPath(new URL("../src", import.meta.url));
 
+/** The world of the contract that a game is built for: one without migrations of its documents. */
+const WORLD = "casino-game";
+
 /** What QuickJS runs: nothing is rewritten that needs not be. */
 const LANGUAGE = "es2023";
 
@@ -21,7 +24,13 @@ const [game, contract, output] = process.argv.slice(2).map((path) => resolve(pat
 try {
   const source = await bundle(game);
   const runtimeBytes = Buffer.from(engineWithoutTime());
-  const { component } = await componentize({ witPath: contract, jsSource: source, stubWasi: true, runtimeBytes });
+  const { component } = await componentize({
+    witPath: contract,
+    world: WORLD,
+    jsSource: source,
+    stubWasi: true,
+    runtimeBytes,
+  });
   await writeFile(output, component);
 } catch (error) {
   console.error(error.message);
