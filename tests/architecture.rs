@@ -31,7 +31,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("aggregate", &["idempotency", "identity", "json", "limits", "money", "rounds"]),
     ("listing", &["identity", "limits"]),
     ("record", &["aggregate", "chance", "errors", "identity", "json", "money"]),
-    ("store", &["aggregate", "identity", "record"]),
+    ("store", &["aggregate", "identity", "listing", "record"]),
     ("ledger", &["aggregate", "identity", "money", "record", "store"]),
     (
         "engine",

@@ -12,9 +12,10 @@ use croupier::{
     aggregate::Aggregate,
     catalog::Catalog,
     engine::{Engine, Settings},
-    identity::{AggregateId, SessionId},
+    identity::{AggregateId, GameId, ReleaseDigest, SessionId},
     json::Json,
     ledger,
+    listing::{self, Listing},
     money::Amount,
     record::{Act, Play, Record},
     steps::{Outcome, PaymentRequest, PlayRequest, Request, SessionRequest, Steps, View},
@@ -70,6 +71,30 @@ impl Store for Unruly {
 
     async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
         self.store.outbox(count_max).await
+    }
+
+    async fn listings(&self) -> Result<Vec<Listing>, StoreError> {
+        self.store.listings().await
+    }
+
+    async fn listing(&self, game: &GameId) -> Result<Option<Listing>, StoreError> {
+        self.store.listing(game).await
+    }
+
+    async fn commit_act(&self, listing: &Listing, act: &listing::Act) -> Result<(), CommitError> {
+        self.store.commit_act(listing, act).await
+    }
+
+    async fn acts(&self, game: &GameId, numbers: RangeInclusive<u64>) -> Result<Vec<listing::Act>, StoreError> {
+        self.store.acts(game, numbers).await
+    }
+
+    async fn put_release(&self, release: &ReleaseDigest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.store.put_release(release, bytes).await
+    }
+
+    async fn release(&self, release: &ReleaseDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.release(release).await
     }
 
     fn health(&self) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ use crate::{
     chance::Seed,
     identity::{GameId, ReleaseDigest, SessionId},
     json::Json,
+    listing::{self, Listing},
     money::Amount,
     record::{Migrated, Observed, Payment, Reply},
     store::{Commit, CommitError},
@@ -212,6 +213,30 @@ impl Store for Memory {
 
     async fn outbox(&self, _: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn listings(&self) -> Result<Vec<Listing>, StoreError> {
+        unreachable!("a check looks at aggregates and records")
+    }
+
+    async fn listing(&self, _: &GameId) -> Result<Option<Listing>, StoreError> {
+        unreachable!("a check looks at aggregates and records")
+    }
+
+    async fn commit_act(&self, _: &Listing, _: &listing::Act) -> Result<(), CommitError> {
+        unreachable!("a check reads only")
+    }
+
+    async fn acts(&self, _: &GameId, _: RangeInclusive<u64>) -> Result<Vec<listing::Act>, StoreError> {
+        unreachable!("a check looks at aggregates and records")
+    }
+
+    async fn put_release(&self, _: &ReleaseDigest, _: &[u8]) -> Result<(), StoreError> {
+        unreachable!("a check reads only")
+    }
+
+    async fn release(&self, _: &ReleaseDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        unreachable!("a check looks at aggregates and records")
     }
 
     fn health(&self) -> Result<(), StoreError> {

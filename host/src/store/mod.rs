@@ -1,5 +1,6 @@
-//! The store port: where aggregates and step records are kept. An adapter promises that a commit is whole or not at
-//! all, and durable once it is answered; it knows nothing of games, money or protocols.
+//! The store port: where aggregates and step records are kept, and the catalog's listings, acts and releases. An adapter
+//! promises that a commit is whole or not at all, and durable once it is answered; it knows nothing of the rules of
+//! games and listings, of money or of protocols.
 
 mod embedded;
 mod space;
@@ -10,7 +11,12 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 pub use self::embedded::{Embedded, OpenError, Settings as EmbeddedSettings};
-use crate::{aggregate::Aggregate, identity::AggregateId, record::EncodedRecord};
+use crate::{
+    aggregate::Aggregate,
+    identity::{AggregateId, GameId, ReleaseDigest},
+    listing::{Act, Listing},
+    record::EncodedRecord,
+};
 
 /// New steps of one aggregate.
 #[derive(Debug)]
@@ -29,8 +35,8 @@ pub struct Commit {
 /// Why a commit was not made. Nothing of it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CommitError {
-    /// The aggregate has another version: load it again.
-    #[error("the aggregate has another version by now")]
+    /// The aggregate or the listing has another version: load it again.
+    #[error("it has another version by now")]
     Conflict,
     /// The aggregate's document is larger than the store takes.
     #[error("the aggregate has {size} bytes; {size_max} are allowed")]
@@ -59,7 +65,7 @@ pub enum StoreError {
     Corrupt(String),
 }
 
-/// Where aggregates and records are kept.
+/// Where aggregates and records, listings and releases are kept.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The aggregate after its newest committed step.
@@ -84,6 +90,27 @@ pub trait Store: Send + Sync + 'static {
 
     /// The steps with effects that nothing has carried on yet, in the order of aggregates and steps.
     async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError>;
+
+    /// Every game's listing, in the order of ids.
+    async fn listings(&self) -> Result<Vec<Listing>, StoreError>;
+
+    /// A game's listing after its newest act.
+    async fn listing(&self, game: &GameId) -> Result<Option<Listing>, StoreError>;
+
+    /// Stores an act and the listing that it has made, if the stored listing has the version before (0: there is
+    /// none). Durable once this returns.
+    async fn commit_act(&self, listing: &Listing, act: &Act) -> Result<(), CommitError>;
+
+    /// The acts of a game with these numbers, as far as there are such, in order.
+    async fn acts(&self, game: &GameId, numbers: RangeInclusive<u64>) -> Result<Vec<Act>, StoreError>;
+
+    /// Keeps a release's bytes under its digest, in the place of what may be kept there. Durable once this returns.
+    /// Whether they are what the digest says is for the caller to prove, here and at every reading: a disk may change
+    /// them in between, and then they are put again.
+    async fn put_release(&self, release: &ReleaseDigest, bytes: &[u8]) -> Result<(), StoreError>;
+
+    /// A release's bytes as they are kept.
+    async fn release(&self, release: &ReleaseDigest) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Whether commits can be expected to succeed.
     fn health(&self) -> Result<(), StoreError>;

@@ -1,12 +1,17 @@
 //! The committer: who wins a race for a version, what a failure leaves behind, and that closing loses nothing.
 
-use std::{collections::BTreeMap, fs};
+mod catalog;
+
+use std::{collections::BTreeMap, fs, sync::mpsc};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::*;
+use super::{
+    committer::{Worker, is_complete},
+    *,
+};
 use crate::{identity::Digest, record::EncodedRecord};
 
 fn settings(directory: &TempDir) -> Settings {
@@ -41,9 +46,16 @@ fn commit(player: &str, expected: u64, steps: u64, mark: u8) -> Commit {
     Commit { expected, records: records.collect(), aggregate: Arc::new(aggregate), under_way: 1 }
 }
 
-fn request(commit: Commit) -> (Request, oneshot::Receiver<Result<(), CommitError>>) {
+type Answered = oneshot::Receiver<Result<(), CommitError>>;
+
+fn request(commit: Commit) -> (Request, Answered) {
+    let document = encode(&commit.aggregate.id, &*commit.aggregate).unwrap();
+    request_of(Change::Steps { commit, document })
+}
+
+fn request_of(change: Change) -> (Request, Answered) {
     let (answer, answered) = oneshot::channel();
-    (Request { document: encode(&commit.aggregate).unwrap(), commit, answer }, answered)
+    (Request { change, answer }, answered)
 }
 
 fn runtime() -> Runtime {
@@ -122,7 +134,10 @@ fn a_flush_that_fails_in_the_background_fails_the_store_and_loses_nothing() {
         assert!(matches!(failure, StoreError::Unavailable(_)), "{failure}");
         assert_eq!(store.failed().await, failure);
         assert_eq!(store.health(), Err(failure.clone()));
-        assert_eq!(store.commit(commit("bob", 0, 1, 1)).await, Err(CommitError::Store(failure)));
+        assert_eq!(store.commit(commit("bob", 0, 1, 1)).await, Err(CommitError::Store(failure.clone())));
+        let (listing, act) = catalog::listing("dice", 1);
+        assert_eq!(store.commit_act(&listing, &act).await, Err(CommitError::Store(failure.clone())));
+        assert_eq!(store.put_release(&ReleaseDigest::of(b"release"), b"release").await, Err(failure));
         assert_eq!(store.load(&"player/alice".parse().unwrap()).await.unwrap().unwrap().step, step);
         store.close().await;
         drop(store);
@@ -140,7 +155,7 @@ fn a_flush_that_fails_in_the_background_fails_the_store_and_loses_nothing() {
 
 /// What is done to a store.
 #[derive(Clone, Debug)]
-enum Act {
+enum Deed {
     /// Commits on the versions that were known at the time, all at once: (player, steps, how far off the version is).
     Commit(Vec<(u8, u64, u64)>),
     /// A look, which fills the cache.
@@ -149,14 +164,14 @@ enum Act {
     Reopen,
 }
 
-fn acts() -> impl Strategy<Value = Vec<Act>> {
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     let one = (0..3u8, 1..4u64, prop_oneof![4 => Just(0u64), 1 => 1..3u64]);
-    let act = prop_oneof![
-        8 => prop::collection::vec(one, 1..6).prop_map(Act::Commit),
-        3 => (0..3u8).prop_map(Act::Load),
-        1 => Just(Act::Reopen),
+    let deed = prop_oneof![
+        8 => prop::collection::vec(one, 1..6).prop_map(Deed::Commit),
+        3 => (0..3u8).prop_map(Deed::Load),
+        1 => Just(Deed::Reopen),
     ];
-    prop::collection::vec(act, 1..25)
+    prop::collection::vec(deed, 1..25)
 }
 
 proptest! {
@@ -164,7 +179,7 @@ proptest! {
 
     /// Against a model: each commit is taken exactly if it is on the version that is then the newest.
     #[test]
-    fn any_interleaving_of_commits_and_reopenings_keeps_exactly_what_was_acknowledged(acts in acts()) {
+    fn any_interleaving_of_commits_and_reopenings_keeps_exactly_what_was_acknowledged(deeds in deeds()) {
         let directory = tempfile::tempdir().unwrap();
         let settings = settings(&directory);
         let mut model: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
@@ -172,9 +187,9 @@ proptest! {
         runtime().block_on(async {
             let mut store = Embedded::open(&settings).unwrap();
             let mut mark = 0u8;
-            for act in acts {
-                match act {
-                    Act::Commit(commits) => {
+            for deed in deeds {
+                match deed {
+                    Deed::Commit(commits) => {
                         let known: BTreeMap<u8, u64> = model.iter().map(|(player, records)| (*player, records.len() as u64)).collect();
                         let mut answers = Vec::new();
                         let mut sent = Vec::new();
@@ -196,11 +211,11 @@ proptest! {
                             }
                         }
                     }
-                    Act::Load(player) => {
+                    Deed::Load(player) => {
                         let step = store.load(&id(player)).await.unwrap().map_or(0, |aggregate| aggregate.step);
                         prop_assert_eq!(step, model.get(&player).map_or(0, |records| records.len() as u64));
                     }
-                    Act::Reopen => {
+                    Deed::Reopen => {
                         store.close().await;
                         drop(store);
                         store = Embedded::open(&settings).unwrap();

@@ -1,0 +1,245 @@
+//! The one thread that writes to the database. It takes whatever changes are waiting and makes them durable with one
+//! fsync, and its check of a version cannot be overtaken.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use fjall::PersistMode;
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    AggregateCache, Commit, CommitError, StoreError, closed,
+    tables::{Tables, numbered_key, unavailable},
+};
+use crate::identity::{AggregateId, GameId};
+
+/// Changes that share one fsync.
+const GROUP_CHANGES_MAX: usize = 1024;
+/// How long a group waits for commits that are known to be under way. An fsync costs the processor as much as several
+/// steps: on a busy host fewer of them make everything faster, and on an idle one nobody is waited for.
+const GATHER_WAIT_MAX: Duration = Duration::from_millis(2);
+/// How often a waiting group looks whether it is complete.
+const GATHER_LOOK: Duration = Duration::from_micros(250);
+/// How many versions the committer remembers, so that it need not read an aggregate to learn them.
+const VERSIONS_REMEMBERED: usize = 1 << 20;
+
+/// The running thread. Once this is dropped it finishes what waits and ends.
+pub(super) struct Committer {
+    requests: Sender<Request>,
+    thread: JoinHandle<()>,
+}
+
+/// A change, and who waits for its outcome.
+pub(super) struct Request {
+    pub(super) change: Change,
+    pub(super) answer: oneshot::Sender<Result<(), CommitError>>,
+}
+
+/// What is written, whole or not at all.
+pub(super) enum Change {
+    /// Steps of one aggregate, and the document that they have made.
+    Steps { commit: Commit, document: Vec<u8> },
+    /// An act on a game, the version of the listing that it has made, and both documents.
+    Act { game: GameId, version: u64, listing: Vec<u8>, act: Vec<u8> },
+}
+
+impl Change {
+    /// How many commits of steps may come soon, this one among them; none where this is no such commit.
+    fn under_way(&self) -> Option<usize> {
+        match self {
+            Self::Steps { commit, .. } => Some(commit.under_way),
+            Self::Act { .. } => None,
+        }
+    }
+}
+
+impl Committer {
+    /// Beside it where its failure appears, if ever it has one.
+    pub(super) fn start(
+        tables: Tables,
+        cache: Arc<AggregateCache>,
+    ) -> io::Result<(Self, watch::Receiver<Option<StoreError>>)> {
+        let (requests, waiting) = mpsc::channel();
+        let (fail, failure) = watch::channel(None);
+        let worker = Worker { tables, cache, versions: quick_cache::unsync::Cache::new(VERSIONS_REMEMBERED), fail };
+        let thread = thread::Builder::new().name("store-committer".to_owned()).spawn(move || worker.run(&waiting))?;
+        Ok((Self { requests, thread }, failure))
+    }
+
+    pub(super) fn submit(&self, request: Request) -> Result<(), StoreError> {
+        self.requests.send(request).map_err(|_| closed())
+    }
+
+    /// Finishes what waits, and the thread with it.
+    pub(super) async fn end(self) {
+        let Self { requests, thread } = self;
+        drop(requests);
+        let ended = tokio::task::spawn_blocking(move || thread.join()).await;
+        if !matches!(ended, Ok(Ok(()))) {
+            tracing::error!("the committer did not end in good order");
+        }
+    }
+}
+
+/// What the committer thread has.
+pub(super) struct Worker {
+    pub(super) tables: Tables,
+    pub(super) cache: Arc<AggregateCache>,
+    pub(super) versions: quick_cache::unsync::Cache<AggregateId, u64>,
+    pub(super) fail: watch::Sender<Option<StoreError>>,
+}
+
+/// The versions that what was admitted to a group will have made.
+#[derive(Default)]
+struct Upcoming {
+    aggregates: HashMap<AggregateId, u64>,
+    listings: HashMap<GameId, u64>,
+}
+
+impl Worker {
+    pub(super) fn run(mut self, waiting: &Receiver<Request>) {
+        let mut failure = None;
+        while let Ok(first) = waiting.recv() {
+            let group = gather(first, waiting);
+            if let Some(failure) = &failure {
+                answer_all(group, &Err(CommitError::Store(StoreError::clone(failure))));
+                continue;
+            }
+            let group = self.admit(group);
+            let outcome = self.write(&group);
+            if let Err(error) = &outcome {
+                // A store that failed to write cannot tell what is on its disk; opening it anew can.
+                tracing::error!(%error, "the store has failed; commits are refused from here on");
+                self.fail.send_replace(Some(error.clone()));
+                failure = Some(error.clone());
+            } else {
+                self.remember(&group);
+            }
+            answer_all(group, &outcome.map_err(CommitError::Store));
+        }
+    }
+
+    /// Those of the requests whose aggregate or listing has the version that they expect; the others are answered.
+    fn admit(&mut self, requests: Vec<Request>) -> Vec<Request> {
+        let mut upcoming = Upcoming::default();
+        let mut admitted = Vec::new();
+        for request in requests {
+            match self.check(&request.change, &mut upcoming) {
+                Ok(()) => admitted.push(request),
+                Err(error) => answer(request, Err(error)),
+            }
+        }
+        admitted
+    }
+
+    fn check(&self, change: &Change, upcoming: &mut Upcoming) -> Result<(), CommitError> {
+        match change {
+            Change::Steps { commit, .. } => {
+                let id = &commit.aggregate.id;
+                let version = match upcoming.aggregates.get(id) {
+                    Some(version) => *version,
+                    None => self.version(id)?,
+                };
+                if version != commit.expected {
+                    // Whoever loads it next must see what is stored.
+                    self.cache.remove(id);
+                    return Err(CommitError::Conflict);
+                }
+                upcoming.aggregates.insert(id.clone(), commit.aggregate.step);
+            }
+            Change::Act { game, version, .. } => {
+                let before = match upcoming.listings.get(game) {
+                    Some(version) => *version,
+                    None => self.tables.listing(game)?.map_or(0, |listing| listing.version),
+                };
+                if before.checked_add(1) != Some(*version) {
+                    return Err(CommitError::Conflict);
+                }
+                upcoming.listings.insert(game.clone(), *version);
+            }
+        }
+        Ok(())
+    }
+
+    fn version(&self, id: &AggregateId) -> Result<u64, StoreError> {
+        if let Some(version) = self.versions.get(id) {
+            return Ok(*version);
+        }
+        Ok(self.tables.aggregate(id)?.map_or(0, |aggregate| aggregate.step))
+    }
+
+    fn write(&self, group: &[Request]) -> Result<(), StoreError> {
+        let tables = &self.tables;
+        let mut batch = tables.database.batch().durability(Some(PersistMode::SyncData));
+        for request in group {
+            match &request.change {
+                Change::Steps { commit, document } => {
+                    let id = commit.aggregate.id.as_str();
+                    batch.insert(&tables.aggregates, id, document.as_slice());
+                    for record in &commit.records {
+                        let key = numbered_key(id, record.step);
+                        if record.has_effects {
+                            batch.insert(&tables.outbox, key.as_slice(), []);
+                        }
+                        batch.insert(&tables.records, key, record.bytes.as_slice());
+                    }
+                }
+                Change::Act { game, version, listing, act } => {
+                    batch.insert(&tables.listings, game.as_str(), listing.as_slice());
+                    batch.insert(&tables.acts, numbered_key(game.as_str(), *version), act.as_slice());
+                }
+            }
+        }
+        batch.commit().map_err(unavailable)
+    }
+
+    fn remember(&mut self, group: &[Request]) {
+        for request in group {
+            if let Change::Steps { commit, .. } = &request.change {
+                let aggregate = &commit.aggregate;
+                self.versions.insert(aggregate.id.clone(), aggregate.step);
+                self.cache.insert(aggregate.id.clone(), aggregate.clone());
+            }
+        }
+    }
+}
+
+/// What waits, and what is known to come soon.
+fn gather(first: Request, waiting: &Receiver<Request>) -> Vec<Request> {
+    let begun = Instant::now();
+    let mut group = vec![first];
+    loop {
+        group.extend(waiting.try_iter().take(GROUP_CHANGES_MAX - group.len()));
+        if is_complete(&group) || begun.elapsed() >= GATHER_WAIT_MAX {
+            return group;
+        }
+        thread::sleep(GATHER_LOOK);
+    }
+}
+
+/// Whether the steps are there that the newest of them knows of. Acts come unannounced: nobody waits for them, and they
+/// do not take the place of steps that are waited for.
+pub(super) fn is_complete(group: &[Request]) -> bool {
+    let under_way = group.iter().filter_map(|request| request.change.under_way());
+    let (steps, under_way) = under_way.fold((0, 0), |(steps, _), newest| (steps + 1, newest));
+    steps >= under_way || group.len() >= GROUP_CHANGES_MAX
+}
+
+fn answer_all(requests: Vec<Request>, outcome: &Result<(), CommitError>) {
+    for request in requests {
+        answer(request, outcome.clone());
+    }
+}
+
+fn answer(request: Request, outcome: Result<(), CommitError>) {
+    // Whoever asked may have gone; the change stands all the same.
+    let _gone = request.answer.send(outcome);
+}

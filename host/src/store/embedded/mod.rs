@@ -1,0 +1,220 @@
+//! The embedded adapter: a database of `fjall`, which one thread writes, and beside it the releases as files.
+
+mod committer;
+mod releases;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    ops::RangeInclusive,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use quick_cache::{Weighter, sync::Cache};
+use thiserror::Error;
+use tokio::sync::{oneshot, watch};
+
+use self::{
+    committer::{Change, Committer, Request},
+    releases::Releases,
+    tables::{Tables, describe, encode},
+};
+use super::{Commit, CommitError, Store, StoreError, space::Space};
+use crate::{
+    aggregate::Aggregate,
+    identity::{AggregateId, GameId, ReleaseDigest},
+    listing::{Act, Listing},
+};
+
+/// What an operator may choose about the embedded store.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where its files are.
+    pub directory: PathBuf,
+    /// Memory for aggregates that were used lately.
+    pub cache_bytes: u64,
+    /// An aggregate's document.
+    pub aggregate_bytes_max: usize,
+    /// Room on the disk below which steps are refused.
+    pub disk_reserve_bytes: u64,
+}
+
+/// The embedded store.
+pub struct Embedded {
+    tables: Tables,
+    cache: Arc<AggregateCache>,
+    releases: Releases,
+    aggregate_bytes_max: usize,
+    space: Space,
+    committer: Mutex<Option<Committer>>,
+    failure: watch::Receiver<Option<StoreError>>,
+}
+
+/// The store's files cannot be used.
+#[derive(Debug, Error)]
+#[error("the store in {directory} cannot be opened: {reason}")]
+pub struct OpenError {
+    directory: PathBuf,
+    reason: String,
+}
+
+type AggregateCache = Cache<AggregateId, Arc<Aggregate>, AggregateSize>;
+
+#[derive(Clone)]
+struct AggregateSize;
+
+impl Weighter<AggregateId, Arc<Aggregate>> for AggregateSize {
+    /// A rough size in memory: what dominates is the documents.
+    fn weight(&self, _id: &AggregateId, aggregate: &Arc<Aggregate>) -> u64 {
+        let documents = aggregate.documents.values().flat_map(|documents| documents.iter());
+        let documents: usize = documents.map(|(key, value)| 100 + key.len() + value.as_str().len()).sum();
+        1500 + 150 * aggregate.sessions.len() as u64 + documents as u64
+    }
+}
+
+impl Embedded {
+    /// Opens the store, or makes it.
+    ///
+    /// # Errors
+    /// Where the files cannot be read or written, or another process has them.
+    pub fn open(settings: &Settings) -> Result<Self, OpenError> {
+        let open_error = |reason: String| OpenError { directory: settings.directory.clone(), reason };
+        let tables = Tables::open(&settings.directory).map_err(|error| open_error(describe(&error)))?;
+        // Not before the database is open: its lock is the folder's too.
+        let releases = Releases::open(&settings.directory);
+        let releases = releases.map_err(|error| open_error(format!("its releases: {error}")))?;
+        let cache = Arc::new(Cache::with_weighter(
+            usize::try_from(settings.cache_bytes / 2048).unwrap_or(usize::MAX),
+            settings.cache_bytes,
+            AggregateSize,
+        ));
+        let (committer, failure) =
+            Committer::start(tables.clone(), cache.clone()).map_err(|error| open_error(error.to_string()))?;
+        Ok(Self {
+            tables,
+            cache,
+            releases,
+            aggregate_bytes_max: settings.aggregate_bytes_max,
+            space: Space::new(&settings.directory, settings.disk_reserve_bytes),
+            committer: Mutex::new(Some(committer)),
+            failure,
+        })
+    }
+
+    /// Durable once this returns.
+    async fn make(&self, change: Change) -> Result<(), CommitError> {
+        let (answer, answered) = oneshot::channel();
+        self.submit(Request { change, answer })?;
+        let lost = |_| StoreError::Unavailable("the committer ended".to_owned());
+        answered.await.map_err(lost)?
+    }
+
+    fn submit(&self, request: Request) -> Result<(), StoreError> {
+        let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner);
+        committer.as_ref().ok_or_else(closed)?.submit(request)
+    }
+}
+
+#[async_trait]
+impl Store for Embedded {
+    async fn load(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError> {
+        if let Some(aggregate) = self.cache.get(id) {
+            return Ok(Some(aggregate));
+        }
+        let aggregate = tokio::task::block_in_place(|| self.tables.aggregate(id))?.map(Arc::new);
+        if let Some(aggregate) = &aggregate {
+            self.cache.insert(id.clone(), aggregate.clone());
+        }
+        Ok(aggregate)
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        self.space.check()?;
+        let document = encode(&commit.aggregate.id, &*commit.aggregate)?;
+        if document.len() > self.aggregate_bytes_max {
+            return Err(CommitError::TooLarge { size: document.len(), size_max: self.aggregate_bytes_max });
+        }
+        self.make(Change::Steps { commit, document }).await
+    }
+
+    async fn records(&self, id: &AggregateId, steps: RangeInclusive<u64>) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        tokio::task::block_in_place(|| self.tables.records(id, steps))
+    }
+
+    async fn record_after(&self, step: Option<(&AggregateId, u64)>) -> Result<Option<(AggregateId, u64)>, StoreError> {
+        tokio::task::block_in_place(|| self.tables.record_after(step))
+    }
+
+    async fn aggregates_after(
+        &self,
+        after: Option<&AggregateId>,
+        count_max: usize,
+    ) -> Result<Vec<Arc<Aggregate>>, StoreError> {
+        tokio::task::block_in_place(|| self.tables.aggregates_after(after, count_max))
+    }
+
+    async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
+        tokio::task::block_in_place(|| self.tables.outbox(count_max))
+    }
+
+    async fn listings(&self) -> Result<Vec<Listing>, StoreError> {
+        tokio::task::block_in_place(|| self.tables.listings())
+    }
+
+    async fn listing(&self, game: &GameId) -> Result<Option<Listing>, StoreError> {
+        tokio::task::block_in_place(|| self.tables.listing(game))
+    }
+
+    async fn commit_act(&self, listing: &Listing, act: &Act) -> Result<(), CommitError> {
+        self.space.check()?;
+        debug_assert_eq!(act.number, listing.version, "the act is not the one that has made this listing");
+        let game = &listing.game;
+        let (document, act) = (encode(game, listing)?, encode(game, act)?);
+        self.make(Change::Act { game: game.clone(), version: listing.version, listing: document, act }).await
+    }
+
+    async fn acts(&self, game: &GameId, numbers: RangeInclusive<u64>) -> Result<Vec<Act>, StoreError> {
+        tokio::task::block_in_place(|| self.tables.acts(game, numbers))
+    }
+
+    async fn put_release(&self, release: &ReleaseDigest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.health()?;
+        self.releases.put(release, bytes).await
+    }
+
+    async fn release(&self, release: &ReleaseDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.releases.get(release).await
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        if let Some(failure) = self.failure.borrow().as_ref() {
+            return Err(failure.clone());
+        }
+        self.space.check()
+    }
+
+    async fn failed(&self) -> StoreError {
+        let mut failure = self.failure.clone();
+        let failed = failure.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
+        match failed {
+            Some(failure) => failure,
+            // The committer ended in good order: the store is closed, which is no failure.
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn close(&self) {
+        let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(committer) = committer {
+            committer.end().await;
+        }
+        self.releases.close().await;
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("it is closed".to_owned())
+}

@@ -1,0 +1,164 @@
+//! What lies where in the database: its keyspaces, their keys, and how they are read. Only the committer writes.
+
+use std::{
+    fmt,
+    ops::{Bound, RangeInclusive},
+    path::Path,
+    sync::Arc,
+};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::StoreError;
+use crate::{
+    aggregate::Aggregate,
+    identity::{AggregateId, GameId},
+    listing::{Act, Listing},
+};
+
+/// Memtables larger than the default: fewer flushes, and aggregates that change often are written to tables once.
+const MEMTABLE_BYTES: u64 = 128 << 20;
+/// Records are written once and never changed: their values stay where they were first written, outside of compaction.
+const RECORD_SEPARATION_BYTES: u32 = 128;
+
+#[derive(Clone)]
+pub(super) struct Tables {
+    pub(super) database: Database,
+    pub(super) aggregates: Keyspace,
+    pub(super) records: Keyspace,
+    /// Steps with effects that wait to be carried on; the effects themselves are in the records.
+    pub(super) outbox: Keyspace,
+    pub(super) listings: Keyspace,
+    pub(super) acts: Keyspace,
+}
+
+impl Tables {
+    pub(super) fn open(directory: &Path) -> Result<Self, fjall::Error> {
+        let database = Database::builder(directory).worker_threads(2).open()?;
+        let aggregates = database.keyspace("aggregates", || {
+            KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).expect_point_read_hits(true)
+        })?;
+        let records = database.keyspace("records", || {
+            let separation = KvSeparationOptions::default().separation_threshold(RECORD_SEPARATION_BYTES);
+            KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).with_kv_separation(Some(separation))
+        })?;
+        let outbox = database.keyspace("outbox", KeyspaceCreateOptions::default)?;
+        let listings = database.keyspace("listings", KeyspaceCreateOptions::default)?;
+        let acts = database.keyspace("acts", KeyspaceCreateOptions::default)?;
+        Ok(Self { database, aggregates, records, outbox, listings, acts })
+    }
+
+    pub(super) fn aggregate(&self, id: &AggregateId) -> Result<Option<Aggregate>, StoreError> {
+        let document = self.aggregates.get(id.as_str()).map_err(unavailable)?;
+        document.map(|document| decode(id.as_str(), &document)).transpose()
+    }
+
+    pub(super) fn records(
+        &self,
+        id: &AggregateId,
+        steps: RangeInclusive<u64>,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        if steps.is_empty() {
+            return Ok(Vec::new());
+        }
+        let id = id.as_str();
+        let range = self.records.range(numbered_key(id, *steps.start())..=numbered_key(id, *steps.end()));
+        range
+            .map(|entry| {
+                let (key, record) = entry.into_inner().map_err(unavailable)?;
+                let (_, step) = read_step_key(&key)?;
+                Ok((step, record.to_vec()))
+            })
+            .collect()
+    }
+
+    pub(super) fn record_after(
+        &self,
+        step: Option<(&AggregateId, u64)>,
+    ) -> Result<Option<(AggregateId, u64)>, StoreError> {
+        let start = step.map_or(Bound::Unbounded, |(id, step)| Bound::Excluded(numbered_key(id.as_str(), step)));
+        let first = self.records.range((start, Bound::Unbounded)).next();
+        first.map(|entry| read_step_key(&entry.key().map_err(unavailable)?)).transpose()
+    }
+
+    pub(super) fn aggregates_after(
+        &self,
+        after: Option<&AggregateId>,
+        count_max: usize,
+    ) -> Result<Vec<Arc<Aggregate>>, StoreError> {
+        let start = after.map_or(Bound::Unbounded, |id| Bound::Excluded(id.as_str().as_bytes()));
+        let range = self.aggregates.range::<&[u8], _>((start, Bound::Unbounded));
+        let aggregates = range.take(count_max).map(|entry| {
+            let (key, document) = entry.into_inner().map_err(unavailable)?;
+            decode(&String::from_utf8_lossy(&key), &document).map(Arc::new)
+        });
+        aggregates.collect()
+    }
+
+    pub(super) fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
+        let entries = self.outbox.iter().take(count_max);
+        entries.map(|entry| read_step_key(&entry.key().map_err(unavailable)?)).collect()
+    }
+
+    pub(super) fn listings(&self) -> Result<Vec<Listing>, StoreError> {
+        let listings = self.listings.iter().map(|entry| {
+            let (game, document) = entry.into_inner().map_err(unavailable)?;
+            decode(&String::from_utf8_lossy(&game), &document)
+        });
+        listings.collect()
+    }
+
+    pub(super) fn listing(&self, game: &GameId) -> Result<Option<Listing>, StoreError> {
+        let document = self.listings.get(game.as_str()).map_err(unavailable)?;
+        document.map(|document| decode(game.as_str(), &document)).transpose()
+    }
+
+    pub(super) fn acts(&self, game: &GameId, numbers: RangeInclusive<u64>) -> Result<Vec<Act>, StoreError> {
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let game = game.as_str();
+        let range = self.acts.range(numbered_key(game, *numbers.start())..=numbered_key(game, *numbers.end()));
+        range.map(|entry| decode(game, &entry.value().map_err(unavailable)?)).collect()
+    }
+}
+
+/// The id, a zero byte that no id has, and the number of a step or an act in big-endian order: what belongs to one id
+/// lies in the order of numbers.
+pub(super) fn numbered_key(id: &str, number: u64) -> Vec<u8> {
+    let mut key = Vec::with_capacity(id.len() + 9);
+    key.extend(id.as_bytes());
+    key.push(0);
+    key.extend(number.to_be_bytes());
+    key
+}
+
+fn read_step_key(key: &[u8]) -> Result<(AggregateId, u64), StoreError> {
+    let parts = key.split_last_chunk::<8>().and_then(|(id, step)| {
+        let id = std::str::from_utf8(id.strip_suffix(&[0])?).ok()?.parse().ok()?;
+        Some((id, u64::from_be_bytes(*step)))
+    });
+    parts.ok_or_else(|| StoreError::Corrupt(format!("a record's key is {}", String::from_utf8_lossy(key))))
+}
+
+pub(super) fn encode(id: &impl fmt::Display, document: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(document).map_err(|error| StoreError::Corrupt(format!("{id}: {error}")))
+}
+
+fn decode<T: DeserializeOwned>(id: &str, document: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(document).map_err(|error| StoreError::Corrupt(format!("{id}: {error}")))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+pub(super) fn unavailable(error: fjall::Error) -> StoreError {
+    StoreError::Unavailable(describe(&error))
+}
+
+pub(super) fn describe(error: &fjall::Error) -> String {
+    match error {
+        fjall::Error::Locked => "another process is using it".to_owned(),
+        fjall::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
