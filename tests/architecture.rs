@@ -37,8 +37,8 @@ const MODULES: &[(&str, &[&str])] = &[
         "engine",
         &["aggregate", "bindings", "chance", "errors", "identity", "json", "limits", "money", "record", "rounds"],
     ),
-    ("catalog", &["engine", "errors", "identity", "rpc"]),
-    ("config", &["engine", "rpc", "signing", "store", "telemetry"]),
+    ("catalog", &["engine", "errors", "identity", "limits", "listing", "rpc", "signing", "store"]),
+    ("config", &["catalog", "engine", "rpc", "signing", "store", "telemetry"]),
     (
         "steps",
         &[
@@ -49,7 +49,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "catalog", "errors", "identity", "json", "ledger", "limits", "money", "rpc", "steps", "store", "tokens",
+            "catalog", "engine", "errors", "identity", "json", "ledger", "limits", "listing", "money", "rpc", "signing", "steps",
+            "store", "tokens",
         ],
     ),
     ("http", &["api", "rpc", "store"]),
@@ -60,15 +61,15 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "bench",
         &[
-            "aggregate", "catalog", "chance", "config", "engine", "identity", "json", "money", "rounds", "signals",
-            "steps", "store",
+            "aggregate", "catalog", "chance", "config", "engine", "identity", "json", "listing", "money", "rounds",
+            "signals", "steps", "store",
         ],
     ),
     (
         "cli",
         &[
-            "bench", "config", "data_directory", "engine", "host", "identity", "ledger", "packaging", "signals", "signing",
-            "store", "telemetry",
+            "bench", "catalog", "config", "data_directory", "engine", "host", "identity", "ledger", "listing", "packaging",
+            "signals", "signing", "store", "telemetry",
         ],
     ),
 ];
@@ -85,6 +86,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("http_body_util", &["http", "bench"]),
     ("wit_component", &["packaging"]),
     ("jsonschema", &["rpc"]),
+    ("arc_swap", &["catalog"]),
+    // The contract has an interface of that name, which engine implements.
+    ("notify", &["catalog", "engine"]),
     ("clap", &["cli"]),
     ("ureq", &["cli"]),
     ("jiff", &["cli"]),

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -109,12 +110,6 @@ impl Host {
         self.process = Some(self.spawn().unwrap_or_else(|log| panic!("the host did not start:\n{log}")));
     }
 
-    /// Starts the process where that is expected to fail; what it said.
-    pub(crate) fn start_failing(options: Options) -> String {
-        let host = Self { options, directory: tempfile::tempdir().unwrap(), process: None };
-        host.spawn().err().expect("the host has started")
-    }
-
     fn spawn(&self) -> Result<Process, String> {
         let games = self.options.games.clone().unwrap_or_else(|| GAMES.clone());
         let config = self.directory.path().join("croupier.toml");
@@ -165,6 +160,11 @@ impl Host {
     /// Commands that run before the host does, from its next start on.
     pub(crate) fn set_prelude(&mut self, prelude: &str) {
         self.options.prelude = prelude.to_owned();
+    }
+
+    /// TOML that is added to the configuration, from its next start on.
+    pub(crate) fn set_config(&mut self, config: &str) {
+        self.options.config = config.to_owned();
     }
 
     fn process(&self) -> &Process {
@@ -237,6 +237,11 @@ impl Host {
     /// Calls an operator's method.
     pub(crate) fn operator(&self, method: &str, params: Value) -> Result<Value, Value> {
         self.request("/operator", OPERATOR_TOKEN, method, params)
+    }
+
+    /// Has a component published and played.
+    pub(crate) fn publish(&self, component: &[u8]) -> Result<Value, Value> {
+        self.operator("game.publish", json!({ "component": BASE64.encode(component), "activate": true }))
     }
 
     fn request(&self, path: &str, token: &str, method: &str, params: Value) -> Result<Value, Value> {

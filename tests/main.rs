@@ -16,5 +16,6 @@ mod ledger;
 mod migration;
 mod play;
 mod protocol;
+mod releases;
 mod sessions;
 mod steps;

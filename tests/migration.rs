@@ -33,12 +33,12 @@ static SAVINGS: LazyLock<PathBuf> = LazyLock::new(|| {
     harness::build("migrating", games.to_vec())
 });
 
-fn savings(release: u32) -> Vec<u8> {
+pub(crate) fn savings(release: u32) -> Vec<u8> {
     fs::read(SAVINGS.join(format!("savings-{release}.wasm"))).unwrap()
 }
 
 /// The oldest release of `savings`, built against the oldest contract: `save` keeps 7 coins.
-fn unversioned() -> Vec<u8> {
+pub(crate) fn unversioned() -> Vec<u8> {
     let game = Handmade {
         id: "savings".to_owned(),
         methods: vec!["save".to_owned()],
@@ -256,20 +256,21 @@ fn a_component_says_which_contract_it_was_built_against() {
 /// A host whose one game changes its release.
 struct House {
     host: Host,
-    games: TempDir,
+    _games: TempDir,
 }
 
 impl House {
     fn open(component: &[u8]) -> Self {
         let games = tempfile::tempdir().unwrap();
         fs::write(games.path().join("savings.wasm"), component).unwrap();
-        Self { host: Host::start_with(Options { games: Some(games.path().to_owned()), ..Options::default() }), games }
+        Self {
+            host: Host::start_with(Options { games: Some(games.path().to_owned()), ..Options::default() }),
+            _games: games,
+        }
     }
 
-    fn activate(&mut self, component: &[u8]) {
-        assert!(self.host.terminate().0.success());
-        fs::write(self.games.path().join("savings.wasm"), component).unwrap();
-        self.host.restart();
+    fn activate(&self, component: &[u8]) {
+        self.host.publish(component).unwrap();
     }
 
     fn steps(&self, player: &str) -> u64 {
@@ -305,7 +306,7 @@ impl House {
 
 #[test]
 fn documents_follow_the_releases_of_their_game() {
-    let mut house = House::open(&unversioned());
+    let house = House::open(&unversioned());
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|player| house.host.player(player, 1_000));
     for player in [&alice, &carol] {
         house.host.call(player, "savings.save", json!({})).unwrap();
@@ -356,7 +357,7 @@ fn documents_follow_the_releases_of_their_game() {
 
 #[test]
 fn a_migration_that_fails_refuses_the_call_and_leaves_everything_as_it_was() {
-    let mut house = House::open(&unversioned());
+    let house = House::open(&unversioned());
     let token = house.host.player("alice", 1_000);
     house.host.call(&token, "savings.save", json!({})).unwrap();
     let steps = house.steps("alice");
@@ -379,7 +380,7 @@ fn a_migration_that_fails_refuses_the_call_and_leaves_everything_as_it_was() {
 
 #[test]
 fn a_call_that_fails_after_its_migration_migrates_nothing() {
-    let mut house = House::open(&unversioned());
+    let house = House::open(&unversioned());
     let token = house.host.player("alice", 1_000);
     house.host.call(&token, "savings.save", json!({})).unwrap();
 

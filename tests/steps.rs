@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use croupier::{
     aggregate::Aggregate,
-    catalog::Catalog,
+    catalog::{self, Catalog},
     engine::{Engine, Settings},
     identity::{AggregateId, GameId, ReleaseDigest, SessionId},
     json::Json,
@@ -133,7 +133,8 @@ impl House {
             gate: Semaphore::new(1_000_000),
         });
         let engine = Arc::new(Engine::start(Settings::default()).unwrap());
-        let catalog = Arc::new(Catalog::load(&engine, &GAMES).await.unwrap());
+        let catalog = Catalog::open(engine.clone(), store.clone(), catalog::Settings::default()).await.unwrap();
+        drop(catalog.watch(&GAMES).await.unwrap());
         let steps = Steps::new(store.clone(), engine, catalog);
         let player: AggregateId = "player/alice".parse().unwrap();
         steps.submit(&player, Request::Create, None).await.unwrap();

@@ -13,6 +13,7 @@ use thiserror::Error;
 use toml::{Table, Value};
 
 use crate::{
+    catalog::{self, ProbationRule},
     engine,
     rpc::Limits,
     signing::{InvalidPublisher, PublisherKeys},
@@ -37,6 +38,8 @@ pub struct Config {
     pub games: Games,
     /// Whose releases may be published.
     pub publishing: Publishing,
+    /// When a new release is taken back by the host itself.
+    pub activation: Activation,
     /// The operator's log.
     pub log: Log,
 }
@@ -108,7 +111,8 @@ impl Default for Store {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Games {
-    /// Where the components are: every *.wasm in it is a game.
+    /// A watched directory: a component (*.wasm) that is put there is published and played. Files that are there at start
+    /// count if they are new.
     pub directory: PathBuf,
     /// How long one step may compute, in milliseconds.
     pub step_compute_ms_max: u64,
@@ -148,6 +152,32 @@ pub struct Publishing {
     /// Publishers and their public keys: ["acme=ed25519:...", "other=ed25519:..."]; in the environment between commas.
     /// A publisher may have several.
     pub keys: Vec<String>,
+}
+
+/// `[activation]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Activation {
+    /// Steps of a new release that may break down, in percent; above it the release before takes over again. 100 for never.
+    pub malfunction_percent_max: u8,
+    /// Steps of it that must have been seen before that is decided.
+    pub steps_min: u64,
+    /// Within how many seconds they are counted.
+    pub window_s: u64,
+    /// For how many seconds after its activation a release is watched. A candidate always is.
+    pub probation_s: u64,
+}
+
+impl Default for Activation {
+    fn default() -> Self {
+        let rule = ProbationRule::default();
+        Self {
+            malfunction_percent_max: rule.malfunction_percent_max,
+            steps_min: rule.steps_min,
+            window_s: rule.window.as_secs(),
+            probation_s: rule.length.as_secs(),
+        }
+    }
 }
 
 /// `[log]`
@@ -251,6 +281,13 @@ impl Config {
         if !(1..=100).contains(&self.server.batch_entries_max) {
             return wrong("server.batch_entries_max", "must be in 1..=100, below the window of idempotency keys");
         }
+        let activation = &self.activation;
+        if activation.malfunction_percent_max > 100 {
+            return wrong("activation.malfunction_percent_max", "must be in 0..=100");
+        }
+        if activation.steps_min == 0 || activation.window_s == 0 {
+            return wrong("activation.steps_min and activation.window_s", "must be 1 or more");
+        }
         self.publisher_keys()?;
         Ok(())
     }
@@ -288,6 +325,33 @@ impl Config {
             depth_max: self.server.params_depth_max,
             body_bytes_max: self.server.body_bytes_max,
         }
+    }
+
+    /// What the operator's endpoint may be sent: a component in Base64 must get through.
+    #[must_use]
+    pub fn operator_limits(&self) -> Limits {
+        let limits = self.limits();
+        let component_bytes_max = (self.games.component_mib_max << 20) / 3 * 4 + (64 << 10);
+        Limits { body_bytes_max: limits.body_bytes_max.max(component_bytes_max), ..limits }
+    }
+
+    /// How releases come into the catalog, and out of play.
+    ///
+    /// # Errors
+    /// [`ConfigError::PublisherKeys`].
+    pub fn catalog(&self) -> Result<catalog::Settings, ConfigError> {
+        let Activation { malfunction_percent_max, steps_min, window_s, probation_s } = self.activation;
+        let probation = ProbationRule {
+            malfunction_percent_max,
+            steps_min,
+            window: Duration::from_secs(window_s),
+            length: Duration::from_secs(probation_s),
+        };
+        Ok(catalog::Settings {
+            publishers: self.publisher_keys()?,
+            require_signed: self.publishing.require_signed,
+            probation,
+        })
     }
 
     /// How games are run.

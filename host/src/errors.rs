@@ -58,8 +58,8 @@ host_errors! {
     -32002 "session_ended" "the session has expired or was closed: open another one" SessionEnded;
     /// No such player.
     -32003 "player_not_found" "the player does not exist: create it with player.create" PlayerNotFound;
-    /// An open round needs a release that this host does not have.
-    -32004 "release_unavailable" "the open round of {game} runs on release {release}, which is not loaded" ReleaseUnavailable { /** The game. */ game: GameId, /** The release. */ release: ReleaseDigest };
+    /// A call needs a release that cannot be played: its bytes are damaged, or the store cannot be read.
+    -32004 "release_unavailable" "release {release} of {game} is out of service" ReleaseUnavailable { /** The game. */ game: GameId, /** The release. */ release: ReleaseDigest };
     /// A key came back with another request.
     -32005 "idempotency_conflict" "this idempotency_key was used for another request" IdempotencyConflict;
     /// A withdrawal over the balance.
@@ -68,6 +68,8 @@ host_errors! {
     -32007 "amount_too_large" "amounts and balances are at most 9007199254740991 minor units" AmountTooLarge;
     /// The open round is in another currency than the session.
     -32008 "currency_mismatch" "the open round of this game is in {currency}: finish it in a session of that currency" CurrencyMismatch { /** The round's. */ currency: Currency };
+    /// The operator has closed the game for new rounds.
+    -32010 "game_disabled" "{game} takes no new rounds at present" GameDisabled { /** The game. */ game: GameId };
     /// No such round of this player.
     -32009 "round_not_found" "there is no such round" RoundNotFound;
     /// More work than the host admits.
@@ -106,6 +108,12 @@ host_errors! {
     -32040 "migration_failed" "what {game} keeps for the player could not be brought to its new release; nothing was changed" MigrationFailed { /** The game. */ game: GameId };
     /// A player's documents are those of a newer release than the active one.
     -32041 "state_too_new" "what {game} keeps for the player was migrated by a newer release, to state version {kept}, and the active one reads {read}; nothing was changed" StateTooNew { /** The game. */ game: GameId, /** The documents' version. */ kept: u32, /** The active release's. */ read: u32 };
+    /// An upload is no release that this host takes. Nothing has changed.
+    -32050 "release_refused" "the release is refused: {detail}" ReleaseRefused { /** A stable word for what is wrong. */ cause: &'static str, /** What is wrong. */ detail: String };
+    /// No release of this game was ever published.
+    -32051 "game_not_found" "there is no game {game}: publish a release of it first" GameNotFound { /** The game. */ game: GameId };
+    /// What is asked for does not fit the game as it is. Nothing has changed.
+    -32052 "act_refused" "{detail}" ActRefused { /** A stable word for what is wrong. */ cause: &'static str, /** What is wrong. */ detail: String };
 }
 
 impl HostError {
@@ -114,7 +122,10 @@ impl HostError {
             Self::ReleaseUnavailable { game, release } => json!({ "game": game, "release": release }),
             Self::InsufficientFunds { balance, currency } => json!({ "balance": balance, "currency": currency }),
             Self::CurrencyMismatch { currency } => json!({ "currency": currency }),
-            Self::MigrationFailed { game } => json!({ "game": game }),
+            Self::MigrationFailed { game } | Self::GameDisabled { game } | Self::GameNotFound { game } => {
+                json!({ "game": game })
+            }
+            Self::ReleaseRefused { cause, .. } | Self::ActRefused { cause, .. } => json!({ "cause": cause }),
             Self::StateTooNew { game, kept, read } => json!({ "game": game, "kept": kept, "read": read }),
             _ => json!({}),
         }

@@ -1,6 +1,6 @@
 //! A whole host, put together from its configuration: what `serve` and `dev` run, and what tests run in process.
 
-use std::{future::Future, path::Path, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     api::{OperatorService, PlayerService},
-    catalog::Catalog,
+    catalog::{Catalog, Watch},
     config::Config,
     data_directory::DataDirectory,
     engine::Engine,
@@ -28,6 +28,7 @@ pub struct Host {
     steps: Steps,
     store: Arc<dyn Store>,
     catalog: Arc<Catalog>,
+    watch: Watch,
     shutdown_wait_max: Duration,
     /// Held until the host is gone.
     _data: DataDirectory,
@@ -43,20 +44,31 @@ impl Host {
         let data = DataDirectory::open(&config.store.directory)?;
         let tokens = Arc::new(Tokens::new(data.secret(SESSION_KEY)?));
         let engine = Arc::new(Engine::start(config.engine(data.artefacts()))?);
-        let catalog = load_games(&engine, &config.games.directory).await?;
         let store: Arc<dyn Store> = Arc::new(Embedded::open(&config.embedded_store(data.store()))?);
+        let catalog = Catalog::open(engine.clone(), store.clone(), config.catalog()?).await?;
+        let watch = catalog.watch(&config.games.directory).await?;
+        if catalog.live().is_empty() {
+            let directory = config.games.directory.display();
+            tracing::warn!(%directory, "there are no games: put components there, or publish them with 'croupier game publish'");
+        }
         let steps = Steps::new(store.clone(), engine, catalog.clone());
         let players = PlayerService::new(steps.clone(), catalog.clone(), tokens.clone())?;
         let secret = config.operator.token.clone();
         let operator = OperatorService::new(steps.clone(), store.clone(), catalog.clone(), tokens, secret)?;
-        let endpoints = Arc::new(Endpoints { players, operator, store: store.clone(), limits: config.limits() });
+        let endpoints = Arc::new(Endpoints {
+            players,
+            operator,
+            store: store.clone(),
+            limits: config.limits(),
+            operator_limits: config.operator_limits(),
+        });
         let shutdown_wait_max = Duration::from_millis(config.server.shutdown_wait_ms_max);
-        Ok(Self { endpoints, steps, store, catalog, shutdown_wait_max, _data: data })
+        Ok(Self { endpoints, steps, store, catalog, watch, shutdown_wait_max, _data: data })
     }
 
     /// The games that are played.
     #[must_use]
-    pub fn catalog(&self) -> &Catalog {
+    pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
     }
 
@@ -81,6 +93,7 @@ impl Host {
             let _dropped = stopped.await;
         };
         let mut server = tokio::spawn(http::serve(listener, self.endpoints.clone(), stopped));
+        let verifying = tokio::spawn(verify_daily(self.catalog.clone()));
         let failure: Option<StoreError> = tokio::select! {
             () = shutdown => None,
             failure = self.store.failed() => Some(failure),
@@ -91,6 +104,8 @@ impl Host {
         };
         tracing::info!("shutting down: no new connections, calls that were begun are finished");
         drop(stop);
+        drop(self.watch);
+        verifying.abort();
         let drained = async {
             if !server.is_finished() {
                 // What it has to say is of the connections that are being closed.
@@ -110,10 +125,13 @@ impl Host {
     }
 }
 
-async fn load_games(engine: &Arc<Engine>, directory: &Path) -> anyhow::Result<Arc<Catalog>> {
-    let catalog = Catalog::load(engine, directory).await.context("a game could not be loaded")?;
-    if catalog.games().next().is_none() {
-        tracing::warn!(directory = %directory.display(), "there are no games: put components there, or run 'croupier build'");
+/// Proves the bytes of every release, now and once a day.
+async fn verify_daily(catalog: Arc<Catalog>) {
+    let mut days = tokio::time::interval(Duration::from_hours(24));
+    loop {
+        days.tick().await;
+        if let Err(error) = catalog.verify(None).await {
+            tracing::error!(%error, "releases could not be verified");
+        }
     }
-    Ok(Arc::new(catalog))
 }

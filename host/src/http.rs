@@ -33,8 +33,10 @@ pub struct Endpoints {
     pub operator: OperatorService,
     /// Asked for `/readyz`.
     pub store: Arc<dyn Store>,
-    /// Bounds on what clients send.
+    /// Bounds on what players send.
     pub limits: Limits,
+    /// Bounds on what the operator sends.
+    pub operator_limits: Limits,
 }
 
 /// Answers until `shutdown` is done, and then what has been begun.
@@ -71,7 +73,7 @@ async fn players(State(endpoints): State<Arc<Endpoints>>, request: Request) -> R
 
 async fn operator(State(endpoints): State<Arc<Endpoints>>, request: Request) -> Response {
     let caller = endpoints.operator.caller(authorization(&request));
-    answer(&endpoints.operator, &caller, &endpoints.limits, request).await
+    answer(&endpoints.operator, &caller, &endpoints.operator_limits, request).await
 }
 
 fn authorization(request: &Request) -> Option<&str> {

@@ -205,6 +205,7 @@ impl Chain {
             self.transfer(transfer).map_err(|flaw| self.broken(record.step, &flaw))?;
         }
         if let Act::Played(play) = &record.act {
+            self.check_release(play).map_err(|flaw| self.broken(record.step, &flaw))?;
             self.check_documents(play).map_err(|flaw| self.broken(record.step, &flaw))?;
         }
         act(&mut self.made, record);
@@ -227,6 +228,16 @@ impl Chain {
             Ok(())
         } else {
             Err(format!("a transfer leads to {}, not {balance}", made.balance))
+        }
+    }
+
+    /// A round is played to its end on the release that opened it.
+    fn check_release(&self, play: &Play) -> Result<(), String> {
+        match self.made.rounds.get(&play.game) {
+            Some(round) if round.release != play.release => {
+                Err(format!("it plays a round of release {} on release {}", round.release, play.release))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -61,6 +61,12 @@ pub const SIGNATURE_BYTES_MAX: usize = 2 * 1024;
 /// Activations of a game that can be gone back on.
 pub const ROLLBACKS_MAX: usize = 32;
 
+/// Acts of a game in one answer.
+pub const ACTS_PAGE_MAX: u64 = 1000;
+
+/// The reason of an act, in characters.
+pub const REASON_CHARACTERS_MAX: usize = 1000;
+
 /// Rows wanted of one page of `round.list` or `wallet.history`.
 pub const PAGE_ROWS_MAX: usize = 100;
 

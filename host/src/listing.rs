@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::{
-    identity::{GameId, PlayerId, PublisherName, ReleaseDigest},
+    identity::{AggregateId, GameId, PublisherName, ReleaseDigest},
     limits::ROLLBACKS_MAX,
 };
 
@@ -190,6 +190,12 @@ impl Listing {
         self.releases.iter().find(|listed| listed.release == *release).ok_or_else(unknown)
     }
 
+    /// What can be played: the active release and the candidate, unless they are out of service.
+    pub fn played(&self) -> impl Iterator<Item = ReleaseDigest> {
+        let played = self.active.into_iter().chain(self.candidate.map(|candidate| candidate.release));
+        played.filter(|release| self.release(release).is_ok_and(|listed| listed.broken.is_none()))
+    }
+
     /// Whether a release by this publisher may be taken in.
     ///
     /// # Errors
@@ -329,9 +335,10 @@ impl Listing {
 
 impl Candidate {
     /// Whether a player's new rounds are opened on the candidate: the same answer on every host and at every call, and
-    /// still yes when the share is raised. The first eight bytes of SHA-256 over game, zero byte and player, modulo 100.
+    /// still yes when the share is raised. The first eight bytes, big-endian, of SHA-256 over the game's id, a zero byte
+    /// and the player's aggregate (`player/alice`), modulo 100.
     #[must_use]
-    pub fn is_for(&self, game: &GameId, player: &PlayerId) -> bool {
+    pub fn is_for(&self, game: &GameId, player: &AggregateId) -> bool {
         let mut hasher = Sha256::new();
         hasher.update(game.as_str());
         hasher.update([0]);
@@ -456,7 +463,7 @@ mod tests {
     fn a_share_is_about_what_it_says() {
         let game = "dice".parse().unwrap();
         let candidate = Candidate { release: digest(0), percent: 10 };
-        let players = (0..10_000).map(|number| format!("player-{number}").parse().unwrap());
+        let players = (0..10_000).map(|number| format!("player/player-{number}").parse().unwrap());
         let chosen = players.filter(|player| candidate.is_for(&game, player)).count();
         assert!((850..1150).contains(&chosen), "{chosen} of 10000");
     }
@@ -464,7 +471,7 @@ mod tests {
     proptest! {
         #[test]
         fn who_is_chosen_stays_chosen_when_the_share_is_raised(player in "[a-z]{1,20}", percent in 1..=98u8) {
-            let (game, player) = ("dice".parse().unwrap(), player.parse().unwrap());
+            let (game, player) = ("dice".parse().unwrap(), format!("player/{player}").parse().unwrap());
             let share = |percent| Candidate { release: digest(0), percent }.is_for(&game, &player);
             prop_assert!(!share(percent) || share(percent + 1));
             prop_assert!(!share(0));

@@ -1,10 +1,12 @@
 //! The OpenRPC document of what a caller may call.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{IDEMPOTENCY_KEY, host_method::HostMethods};
 use crate::{
-    catalog::{Catalog, Playable},
+    catalog::Playable,
     errors::HostError,
     json::Json,
     rpc::{
@@ -13,12 +15,10 @@ use crate::{
     },
 };
 
-/// The document of the host's methods and, for players, of every game's.
-pub(super) fn document(title: &str, methods: &HostMethods, catalog: Option<&Catalog>) -> Result<Json, SchemaError> {
+/// The document of the host's methods and of these games'.
+pub(super) fn document(title: &str, methods: &HostMethods, games: &[Arc<Playable>]) -> Result<Json, SchemaError> {
     let mut docs: Vec<MethodDoc> = methods.docs().collect();
-    if let Some(catalog) = catalog {
-        docs.extend(catalog.games().flat_map(|game| game_docs(game)));
-    }
+    docs.extend(games.iter().flat_map(|game| game_docs(game)));
     for doc in &mut docs {
         doc.errors = host_errors();
     }

@@ -5,6 +5,7 @@ mod discover;
 mod host_method;
 mod operator;
 mod player;
+mod releases;
 
 pub use self::{
     operator::{Operator, OperatorService},

@@ -10,7 +10,8 @@ use subtle::ConstantTimeEq as _;
 use super::{
     bearer_token, discover,
     host_method::HostMethods,
-    player::{GameRow, Nothing, default_rows, games},
+    player::{Nothing, default_rows},
+    releases::{self, Releases},
     take_idempotency_key,
 };
 use crate::{
@@ -34,7 +35,7 @@ use crate::{
 pub struct OperatorService {
     steps: Steps,
     store: Arc<dyn Store>,
-    catalog: Arc<Catalog>,
+    releases: Releases,
     tokens: Arc<Tokens>,
     secret: String,
     methods: HostMethods,
@@ -138,7 +139,7 @@ struct OutboxRow {
 }
 
 fn methods() -> Result<HostMethods, SchemaError> {
-    HostMethods::default()
+    releases::methods(HostMethods::default())?
         .with::<PlayerParams, Created>("player.create", "Brings a player into being.")?
         .with::<PlayerParams, PlayerInfo>("player.get", "A player's balances, sessions and open rounds.")?
         .with::<OpenParams, SessionOpened>("session.open", "Opens a session; answers with the client's token.")?
@@ -151,7 +152,6 @@ fn methods() -> Result<HostMethods, SchemaError> {
             "Rounds: those open now, then those closed, newest first.",
         )?
         .with::<RoundParams, RoundHistory>("round.get", "One round with its calls, draws and movements of money.")?
-        .with::<Nothing, Vec<GameRow>>("game.list", "The games that can be played.")?
         .with::<Nothing, Report>("ledger.check", "Proves the whole store; takes its time on a large one.")?
         .with::<OutboxParams, Vec<OutboxRow>>("outbox.list", "Steps whose effects wait to be carried on.")?
         .with::<Nothing, Map<String, Value>>("rpc.discover", "This document.")
@@ -170,8 +170,9 @@ impl OperatorService {
         secret: String,
     ) -> Result<Self, SchemaError> {
         let methods = methods()?;
-        let document = discover::document("Croupier: operator", &methods, None)?;
-        Ok(Self { steps, store, catalog, tokens, secret, methods, document })
+        let document = discover::document("Croupier: operator", &methods, &[])?;
+        let releases = Releases::new(catalog);
+        Ok(Self { steps, store, releases, tokens, secret, methods, document })
     }
 
     /// Reads the value of an `Authorization` header.
@@ -193,10 +194,7 @@ impl OperatorService {
                 let Nothing {} = self.methods.read(method, params)?;
                 Ok(self.document.clone())
             }
-            "game.list" => {
-                let Nothing {} = self.methods.read(method, params)?;
-                games(&self.catalog)
-            }
+            _ if method.starts_with("game.") => self.releases.answer(&self.methods, method, params).await,
             "ledger.check" => {
                 let Nothing {} = self.methods.read(method, params)?;
                 self.check_ledger().await

@@ -1,6 +1,6 @@
 //! The players' endpoint: games, and a player's own session, wallet and rounds.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{bearer_token, discover, host_method::HostMethods, take_idempotency_key};
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Games},
     errors::{ErrorReply, HostError},
     identity::{AggregateId, GameId, PlayerId, RoundId, SessionId},
     json::Json,
@@ -27,7 +27,13 @@ pub struct PlayerService {
     catalog: Arc<Catalog>,
     tokens: Arc<Tokens>,
     methods: HostMethods,
-    document: Json,
+    document: Mutex<Option<Document>>,
+}
+
+/// What `rpc.discover` answers for as long as these games are live.
+struct Document {
+    games: Arc<Games>,
+    text: Json,
 }
 
 /// Who calls: the player and session of a bearer token, or what is wrong with it. Some methods need none.
@@ -64,7 +70,7 @@ struct RoundParams {
 
 /// A game that can be played.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct GameRow {
+struct GameRow {
     /// Its id: methods are called `<id>.<method>`.
     game: GameId,
     /// Its name.
@@ -100,8 +106,7 @@ impl PlayerService {
     /// None in practice: the host's own schemas compile.
     pub fn new(steps: Steps, catalog: Arc<Catalog>, tokens: Arc<Tokens>) -> Result<Self, SchemaError> {
         let methods = methods()?;
-        let document = discover::document("Croupier: games", &methods, Some(&catalog))?;
-        Ok(Self { steps, catalog, tokens, methods, document })
+        Ok(Self { steps, catalog, tokens, methods, document: Mutex::default() })
     }
 
     /// Reads the value of an `Authorization` header.
@@ -118,7 +123,7 @@ impl PlayerService {
         match method {
             "rpc.discover" => {
                 let Nothing {} = self.methods.read(method, params)?;
-                Ok(self.document.clone())
+                self.document()
             }
             "game.list" => {
                 let Nothing {} = self.methods.read(method, params)?;
@@ -130,6 +135,22 @@ impl PlayerService {
                 self.steps.submit(&AggregateId::player(player), request, key).await
             }
         }
+    }
+
+    /// The document of what is live, made anew when that has changed.
+    fn document(&self) -> Result<Json, ErrorReply> {
+        let games = self.catalog.live();
+        let mut document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(document) = document.as_ref().filter(|document| Arc::ptr_eq(&document.games, &games)) {
+            return Ok(document.text.clone());
+        }
+        let text = discover::document("Croupier: games", &self.methods, &self.catalog.playables());
+        let text = text.map_err(|error| {
+            tracing::error!(%error, "the games have no document");
+            ErrorReply::internal()
+        })?;
+        *document = Some(Document { games, text: text.clone() });
+        Ok(text)
     }
 
     fn request(&self, session: &SessionId, method: &str, params: Map<String, Value>) -> Result<Request, ErrorReply> {
@@ -178,8 +199,8 @@ impl Service for PlayerService {
 }
 
 /// The rows of `game.list`.
-pub(super) fn games(catalog: &Catalog) -> Result<Json, ErrorReply> {
-    let rows = catalog.games().map(|game| {
+fn games(catalog: &Catalog) -> Result<Json, ErrorReply> {
+    let rows = catalog.playables().into_iter().map(|game| {
         let descriptor = game.release.descriptor();
         GameRow {
             game: descriptor.id.clone(),

@@ -6,7 +6,7 @@ mod parts;
 mod report;
 mod server;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -18,7 +18,7 @@ use self::{
     server::ServerProcess,
 };
 pub use self::{report::Report, server::serve_bare};
-use crate::catalog::Playable;
+use crate::{catalog::Playable, engine::Engine};
 
 /// What is measured, and how much of it.
 #[derive(Clone, Debug)]
@@ -171,9 +171,14 @@ fn size_of(directory: &std::path::Path) -> anyhow::Result<u64> {
     Ok(bytes)
 }
 
-/// The release of the game that is played, for the parts measured in process.
-async fn game(plan: &Plan, engine: &std::sync::Arc<crate::engine::Engine>) -> anyhow::Result<Playable> {
+/// The component of the game that is played, for the parts measured in process.
+fn component(plan: &Plan) -> anyhow::Result<Arc<[u8]>> {
     let path = plan.components.join(format!("{GAME}.wasm"));
     let bytes = std::fs::read(&path).with_context(|| format!("{} is needed: build it first", path.display()))?;
-    Ok(Playable::load(engine, bytes).await?)
+    Ok(bytes.into())
+}
+
+/// Its release.
+async fn game(plan: &Plan, engine: &Arc<Engine>) -> anyhow::Result<Playable> {
+    Ok(Playable::load(engine, component(plan)?).await?)
 }

@@ -10,12 +10,13 @@ use hdrhistogram::Histogram;
 use super::{DEPOSIT, GAME, Plan, progress};
 use crate::{
     aggregate::Documents,
-    catalog::Catalog,
+    catalog::{Activation, Catalog, Upload, motive},
     chance::Seed,
     config::Config,
     engine::{Answer, Call, Engine, Step},
     identity::{AggregateId, PlayerId, RoundId, SessionId},
     json::Json,
+    listing::Actor,
     money::{Account, Amount, Currency, Ledger},
     rounds::RoundMoney,
     steps::{PaymentRequest, PlayRequest, Request, SessionRequest, Steps},
@@ -77,9 +78,10 @@ pub(super) async fn measure(plan: &Plan) -> anyhow::Result<Parts> {
     bar.finish_and_clear();
     reply_bytes.sort_unstable();
     let reply_bytes = reply_bytes.get(reply_bytes.len() / 2).copied().unwrap_or_default();
-    let mut catalog = Catalog::default();
-    catalog.add(game);
     let store = Arc::new(Embedded::open(&config.embedded_store(directory.path().join("store")))?);
+    let catalog = Catalog::open(engine.clone(), store.clone(), config.catalog()?).await?;
+    let upload = Upload { component: super::component(plan)?, signature: None };
+    catalog.publish(upload, Some(Activation::default()), motive(Actor::Operator, None)).await?;
     let committed = measure_committed(plan, engine, catalog, store.clone()).await?;
     store.close().await;
     Ok(Parts { step, instantiate, guest, host_calls, committed, compile, load_compiled, reply_bytes })
@@ -89,10 +91,10 @@ pub(super) async fn measure(plan: &Plan) -> anyhow::Result<Parts> {
 async fn measure_committed(
     plan: &Plan,
     engine: Arc<Engine>,
-    catalog: Catalog,
+    catalog: Arc<Catalog>,
     store: Arc<Embedded>,
 ) -> anyhow::Result<Histogram<u64>> {
-    let steps = Steps::new(store, engine, Arc::new(catalog));
+    let steps = Steps::new(store, engine, catalog);
     let id = AggregateId::player(&player()?);
     let outcome = async |request: Request, key: Option<&str>| {
         let key = key.map(str::parse).transpose()?;

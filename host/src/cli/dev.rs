@@ -11,7 +11,15 @@ use super::{
     build::build_all,
     serve::{environment, listen},
 };
-use crate::{config::Config, data_directory::DataDirectory, host::Host, signals::stop_signal, telemetry};
+use crate::{
+    catalog::{Activation, Upload, motive},
+    config::Config,
+    data_directory::DataDirectory,
+    host::Host,
+    listing::Actor,
+    signals::stop_signal,
+    telemetry,
+};
 
 /// Build the games, start a host and play: everything on this computer, with a demo player who has money
 ///
@@ -45,6 +53,7 @@ impl Dev {
         config.operator.token = operator_token(&self.data)?;
         super::runtime()?.block_on(async {
             let host = Host::start(&config).await?;
+            activate_built(&host, &config.games.directory).await?;
             let listener = listen(&config.server.listen).await?;
             let address = format!("http://{}", listener.local_addr()?);
             let demo = Demo::prepare(&host).await?;
@@ -61,6 +70,22 @@ fn build_games(games: &Path, output: &Path) -> anyhow::Result<PathBuf> {
     }
     build_all(games, output, |line| println!("{line}"))?;
     Ok(output.to_owned())
+}
+
+/// Plays the components that are there, whatever was played in this data directory before.
+async fn activate_built(host: &Host, components: &Path) -> anyhow::Result<()> {
+    for component in files_with_extension(components, "wasm")? {
+        let upload = Upload { component: std::fs::read(&component)?.into(), signature: None };
+        let published = host.catalog().publish(upload, Some(Activation::default()), motive(Actor::Operator, None));
+        published.await.with_context(|| component.display().to_string())?;
+    }
+    Ok(())
+}
+
+fn files_with_extension(directory: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(directory).with_context(|| directory.display().to_string())?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|found| found == extension)).collect())
 }
 
 /// The same at every start on the same directory, so that pasted lines keep working.
@@ -100,7 +125,8 @@ impl Demo {
     }
 
     fn print(&self, address: &str, operator_token: &str, host: &Host) {
-        let games: Vec<_> = host.catalog().games().map(|game| game.release.descriptor().id.to_string()).collect();
+        let games: Vec<_> =
+            host.catalog().playables().iter().map(|game| game.release.descriptor().id.to_string()).collect();
         println!("\nplaying {} on {address} (Ctrl-C stops)", games.join(", "));
         println!("player '{}' has {} minor units of {}. Paste these:\n", Self::PLAYER, self.balance, Self::CURRENCY);
         println!("TOKEN={}\nOPERATOR={operator_token}\n", self.token);
@@ -130,8 +156,8 @@ impl Demo {
 fn method_is_there(host: &Host, method: &str) -> bool {
     let Some((game, name)) = method.split_once('.') else { return false };
     let methods_of = |game: &crate::engine::Descriptor| game.methods.iter().any(|method| method.name == name);
-    match host.catalog().games().map(|game| game.release.descriptor()).find(|descriptor| descriptor.id.as_str() == game)
-    {
+    let playables = host.catalog().playables();
+    match playables.iter().map(|game| game.release.descriptor()).find(|descriptor| descriptor.id.as_str() == game) {
         Some(descriptor) => methods_of(descriptor),
         None => matches!(game, "wallet" | "round" | "rpc" | "ledger"),
     }

@@ -12,7 +12,7 @@ mod release;
 mod step_state;
 mod ticker;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use thiserror::Error;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -81,6 +81,8 @@ pub struct Engine {
     places: Semaphore,
     /// One place: releases describe themselves one after the other, in the instance that the pool has for that.
     describing: Semaphore,
+    /// Places for compiling: half the processors, so that games are played meanwhile.
+    compiling: Arc<Semaphore>,
     settings: Settings,
     _ticker: Ticker,
 }
@@ -197,7 +199,10 @@ impl Engine {
             .map_err(|error| StartError(error.to_string()))?;
         let ticker = Ticker::start(wasmtime.weak(), TICK).map_err(|error| StartError(error.to_string()))?;
         let places = Semaphore::new(settings.concurrent_steps_max as usize);
-        Ok(Self { wasmtime, linker, artefacts, places, describing: Semaphore::new(1), settings, _ticker: ticker })
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let compiling = Arc::new(Semaphore::new((processors / 2).max(1)));
+        let describing = Semaphore::new(1);
+        Ok(Self { wasmtime, linker, artefacts, places, describing, compiling, settings, _ticker: ticker })
     }
 
     /// Runs one step of a release.

@@ -1,7 +1,7 @@
 //! Loading a release: from bytes of unknown origin to something that can be played.
 //! Any doubt refuses the release, with a reason for whoever brought it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -19,6 +19,9 @@ use crate::{
     identity::{GameId, ReleaseDigest},
     json::Json,
 };
+
+/// How long whoever brings a release waits for it to be compiled. A game's component takes a second or two.
+const COMPILE_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A component that has been checked and compiled, ready to be instantiated.
 pub struct Release {
@@ -77,6 +80,9 @@ pub enum LoadError {
         /// What is allowed.
         size_max: usize,
     },
+    /// Compiling it takes too long.
+    #[error("compiling it takes more than {} seconds: make it smaller", COMPILE_WAIT_MAX.as_secs())]
+    CompileTooSlow,
     /// No WebAssembly component.
     #[error("it is no WebAssembly component: {0}")]
     NotAComponent(String),
@@ -113,20 +119,34 @@ impl Engine {
     ///
     /// # Errors
     /// [`LoadError`] says what is wrong with it.
-    pub async fn load(self: &std::sync::Arc<Self>, bytes: Vec<u8>) -> Result<Release, LoadError> {
+    pub async fn load(self: &Arc<Self>, bytes: impl Into<Arc<[u8]>>) -> Result<Release, LoadError> {
+        let bytes = bytes.into();
         let engine = self.clone();
-        let prepared = tokio::task::spawn_blocking(move || engine.prepare(&bytes)).await;
+        // Compiling cannot be stopped: its place stays taken until it has ended, however long that takes.
+        let place = self.compiling.clone().acquire_owned().await;
+        let preparing = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            engine.prepare(&bytes)
+        });
+        let prepared =
+            tokio::time::timeout(COMPILE_WAIT_MAX, preparing).await.map_err(|_| LoadError::CompileTooSlow)?;
         let (digest, linked) = prepared.map_err(|panic| LoadError::NotCompiled(panic.to_string()))??;
         let (descriptor, state_version) = self.describe(&linked).await?;
         let places = Semaphore::new(self.settings.concurrent_steps_per_game_max as usize);
         Ok(Release { digest, descriptor, state_version, linked, places })
     }
 
-    fn prepare(&self, bytes: &[u8]) -> Result<(ReleaseDigest, Linked), LoadError> {
+    /// Whether a component of this size may be loaded.
+    ///
+    /// # Errors
+    /// [`LoadError::TooLarge`].
+    pub fn check_size(&self, size: usize) -> Result<(), LoadError> {
         let size_max = self.settings.component_bytes_max;
-        if bytes.len() > size_max {
-            return Err(LoadError::TooLarge { size: bytes.len(), size_max });
-        }
+        if size > size_max { Err(LoadError::TooLarge { size, size_max }) } else { Ok(()) }
+    }
+
+    fn prepare(&self, bytes: &[u8]) -> Result<(ReleaseDigest, Linked), LoadError> {
+        self.check_size(bytes.len())?;
         check_preamble(bytes)?;
         let digest = ReleaseDigest::of(bytes);
         let start = std::time::Instant::now();
@@ -300,8 +320,6 @@ fn is_method_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
     use super::*;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    aggregate::Session,
+    aggregate::{OpenRound, Session},
     chance::Seed,
     identity::{GameId, ReleaseDigest, SessionId},
     json::Json,
@@ -321,6 +321,34 @@ fn a_forged_migration_is_found() {
         let flaw = checked(&store).unwrap_err().to_string();
         assert!(flaw.contains(expected), "{flaw}");
     }
+}
+
+#[test]
+fn a_round_that_changed_its_release_is_found() {
+    let store = migrated_store();
+    let records = store.records.lock().unwrap();
+    let plays = records.values().filter_map(|bytes| match Record::decode(bytes).unwrap().act {
+        Act::Played(play) => Some(play),
+        _ => None,
+    });
+    let play = plays.into_iter().next().unwrap();
+    let mut chain = Chain::new(id(0));
+    assert_eq!(chain.check_release(&play), Ok(()));
+    let amount = Amount::new(0).unwrap();
+    let mut round = OpenRound {
+        opened_by: 1,
+        opened_at_ms: 1,
+        release: play.release,
+        currency: play.currency,
+        calls: 1,
+        staked: amount,
+        paid: amount,
+    };
+    chain.made.rounds.insert(play.game.clone(), round.clone());
+    assert_eq!(chain.check_release(&play), Ok(()));
+    round.release = ReleaseDigest::of(b"another");
+    chain.made.rounds.insert(play.game.clone(), round);
+    assert!(chain.check_release(&play).unwrap_err().contains("it plays a round of release"));
 }
 
 proptest! {

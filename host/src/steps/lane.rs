@@ -141,7 +141,7 @@ mod tests {
         let config = Config::default();
         let store = Arc::new(Embedded::open(&config.embedded_store(directory.path().join("store"))).unwrap());
         let engine = Arc::new(Engine::start(config.engine(directory.path().join("artefacts"))).unwrap());
-        let catalog = Arc::new(Catalog::load(&engine, directory.path()).await.unwrap());
+        let catalog = Catalog::open(engine.clone(), store.clone(), config.catalog().unwrap()).await.unwrap();
         let lanes = Arc::new(Lanes::new(Groups { store: store.clone(), engine, catalog }));
 
         let id: AggregateId = "player/alice".parse().unwrap();

@@ -1,6 +1,6 @@
 //! A step of a game: which release runs, what it gets to see, and what becomes of what it did.
 
-use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use serde_json::Value;
 
@@ -11,9 +11,8 @@ use super::{
 };
 use crate::{
     aggregate::{Aggregate, OpenRound, Session},
-    catalog::Playable,
     chance::Seed,
-    engine::{Answer, Call, Done, Malfunction, NotRun, Step},
+    engine::{Answer, Call, Done, Malfunction, NotRun, Release, Step},
     errors::{ErrorReply, HostError},
     identity::{GameId, IdempotencyKey, PlayerId, RoundId, SessionId},
     json::Json,
@@ -51,10 +50,12 @@ impl Groups {
     ) -> Outcome {
         let aggregate = draft.aggregate.clone();
         let session = aggregate.session(&request.session, draft.now_ms).ok_or(HostError::SessionEnded)?;
-        let playable = self.playable(&aggregate, &request.game)?;
+        let open = aggregate.rounds.get(&request.game).cloned();
+        let release = open.as_ref().map(|round| &round.release);
+        let playing = self.catalog.playing(&request.game, &aggregate.id, release).await?;
+        let playable = &playing.playable;
         playable.check(&request.method, &request.params)?;
         let params = canonical(&request.params)?;
-        let open = aggregate.rounds.get(&request.game).cloned();
         if let Some(round) = open.as_ref().filter(|round| round.currency != session.currency) {
             return Err(HostError::CurrencyMismatch { currency: round.currency }.into());
         }
@@ -62,7 +63,11 @@ impl Groups {
         let state_version = playable.release.state_version();
         let migrate_from = before.must_migrate_from(state_version)?;
         let step = Step { migrate_from, ..before.step(draft, &request.method, &params, seed)? };
-        let run = self.engine.run(&playable.release, step).await;
+        let mut run = self.engine.run(&playable.release, step).await;
+        if let Ok(done) = &mut run {
+            settle(done, &playable.release, &request.method);
+        }
+        self.catalog.observe(&request.game, &playing, draft.now_ms, how_it_broke(&run));
         let mut done = run.map_err(|error| not_run(error, &request.game))?;
         let play = Play {
             session: session.id.clone(),
@@ -85,17 +90,6 @@ impl Groups {
         // The draft changes its aggregate in place where nobody else holds it: a step of a batch need not copy it.
         drop(aggregate);
         conclude(draft, key, open.as_ref(), play, done)
-    }
-
-    /// The release that answers: that of the open round, else the active one.
-    fn playable(&self, aggregate: &Aggregate, game: &GameId) -> Result<&Arc<Playable>, ErrorReply> {
-        match aggregate.rounds.get(game) {
-            Some(round) => self
-                .catalog
-                .release(&round.release)
-                .ok_or_else(|| HostError::ReleaseUnavailable { game: game.clone(), release: round.release }.into()),
-            None => self.catalog.active(game).ok_or_else(ErrorReply::method_not_found),
-        }
     }
 }
 
@@ -139,6 +133,15 @@ impl Before<'_> {
     }
 }
 
+/// Why a step went wrong in a way that no release in good order goes wrong.
+fn how_it_broke(run: &Result<Done, NotRun>) -> Option<&'static str> {
+    match run {
+        Ok(Done { answer: Err(malfunction), .. }) => Some(malfunction.to_host_error().reason()),
+        Err(NotRun::MigrationFailed) => Some("migration_failed"),
+        Ok(_) | Err(NotRun::NotAdmitted) => None,
+    }
+}
+
 fn not_run(error: NotRun, game: &GameId) -> ErrorReply {
     match error {
         NotRun::NotAdmitted => overloaded(),
@@ -152,7 +155,7 @@ fn conclude(
     key: Option<&IdempotencyKey>,
     open: Option<&OpenRound>,
     mut play: Play,
-    mut done: Done,
+    done: Done,
 ) -> Outcome {
     let (body, round_open) = match done.answer {
         Ok(Answer::Reply { ref body, round_open }) => (body.clone(), round_open),
@@ -162,13 +165,7 @@ fn conclude(
         Ok(Answer::Fault(fault)) => return void(draft, key, play, "fault-after-draw", fault),
         Err(malfunction) => return malfunctioned(draft, key, play, &malfunction),
     };
-    let round = match close_round(&mut done.money, round_open) {
-        Ok(()) => round_after(draft, open, &play, &done.money),
-        Err(malfunction) => {
-            tracing::error!(target: "game", game = %play.game, release = %play.release, method = play.method, "the game broke down: {malfunction}");
-            return malfunctioned(draft, key, play, &malfunction);
-        }
-    };
+    let round = round_after(draft, open, &play, &done.money);
     let closes = open.is_some() && !round_open;
     let looked_only = done.money.transfers().is_empty()
         && done.written.is_empty()
@@ -195,7 +192,16 @@ fn conclude(
     })
 }
 
-/// Settles the round unless it goes on.
+/// Settles the round unless it goes on. Where that cannot be done the game has broken down.
+fn settle(done: &mut Done, release: &Release, method: &str) {
+    let Ok(Answer::Reply { round_open, .. }) = done.answer else { return };
+    if let Err(malfunction) = close_round(&mut done.money, round_open) {
+        let game = &release.descriptor().id;
+        tracing::error!(target: "game", %game, release = %release.digest(), method, "the game broke down: {malfunction}");
+        done.answer = Err(malfunction);
+    }
+}
+
 fn close_round(money: &mut RoundMoney, round_open: bool) -> Result<(), Malfunction> {
     match (money.round(), round_open) {
         (None, true) => Err(Malfunction::InvalidReply("it keeps a round open that no stake has opened".to_owned())),
