@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{House, digest, saying};
 use crate::{
-    harness::{Host, OPERATOR_TOKEN, PATIENCE, post, unique},
+    harness::{Host, OPERATOR_TOKEN, PATIENCE, get, post, unique},
     migration::{savings, unversioned},
 };
 
@@ -106,6 +106,10 @@ fn a_catalog_is_the_one_before_or_the_one_after() {
                 }
             });
             count.wait_for(enough);
+            // Somewhere in the act that has just begun.
+            for _ in 0..random.random_range(0..60) {
+                get(&address, "/healthz");
+            }
             house.host.kill();
         });
         house.host.restart();

@@ -61,18 +61,30 @@ impl Load {
         call: &(impl Fn(u64) -> Value + Clone + Send + Sync + 'static),
         progress: &ProgressBar,
     ) -> anyhow::Result<Figures> {
+        self.run_while(move |request| request < requests, batch, call, progress).await
+    }
+
+    /// Sends requests of `batch` calls each for as long as each is wanted, as fast as they are answered.
+    pub(super) async fn run_while(
+        &self,
+        wanted: impl Fn(u64) -> bool + Clone + Send + Sync + 'static,
+        batch: usize,
+        call: &(impl Fn(u64) -> Value + Clone + Send + Sync + 'static),
+        progress: &ProgressBar,
+    ) -> anyhow::Result<Figures> {
         let next = Arc::new(AtomicU64::new(0));
         let mut clients = JoinSet::new();
         let start = Instant::now();
         for _ in 0..self.connections {
             let mut connection = Connection::open(&self.address).await?;
             let (next, tokens, call, progress) = (next.clone(), self.tokens.clone(), call.clone(), progress.clone());
+            let wanted = wanted.clone();
             clients.spawn(async move {
                 let mut latency = Histogram::<u64>::new(3)?;
                 let mut results = 0;
                 loop {
                     let request = next.fetch_add(1, Ordering::Relaxed);
-                    if request >= requests {
+                    if !wanted(request) {
                         return Ok::<_, anyhow::Error>((latency, results));
                     }
                     let position = usize::try_from(request)? % tokens.len();
@@ -174,13 +186,13 @@ fn free_spins() -> String {
 }
 
 /// One connection that is kept open.
-struct Connection {
+pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: String,
 }
 
 impl Connection {
-    async fn open(address: &str) -> anyhow::Result<Self> {
+    pub(super) async fn open(address: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await.with_context(|| format!("no connection to {address}"))?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
@@ -189,7 +201,7 @@ impl Connection {
         Ok(Self { sender, host: address.to_owned() })
     }
 
-    async fn post(&mut self, path: &str, token: &str, body: String) -> anyhow::Result<Bytes> {
+    pub(super) async fn post(&mut self, path: &str, token: &str, body: String) -> anyhow::Result<Bytes> {
         let request = Request::post(path)
             .header("Host", &self.host)
             .header("Authorization", format!("Bearer {token}"))

@@ -3,6 +3,7 @@
 
 mod load;
 mod parts;
+mod releases;
 mod report;
 mod server;
 
@@ -37,6 +38,24 @@ pub struct Plan {
     pub batch: usize,
     /// Steps run in process.
     pub steps: u32,
+    /// Swaps between two releases under load.
+    pub swaps: u32,
+    /// Games that are loaded at once.
+    pub games: usize,
+    /// What of it.
+    pub part: Part,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// Everything.
+    #[default]
+    All,
+    /// How fast steps are.
+    Steps,
+    /// What it takes to load and swap releases.
+    Releases,
 }
 
 /// The game that is played, and the call.
@@ -51,10 +70,25 @@ const OPERATOR_TOKEN: &str = "croupier-bench-operator";
 /// # Errors
 /// Where a server does not start, or answers anything but results.
 pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
-    let parts = parts::measure(plan).await.context("in process")?;
-    let bare = measure_bare(plan, parts.reply_bytes).await.context("the bare handler")?;
-    let hosted = measure_host(plan).await.context("the host")?;
-    Ok(Report { machine: Machine::this(), plan: plan.clone(), parts, bare, hosted })
+    let (mut speed, mut releases) = (None, None);
+    if plan.part != Part::Releases {
+        let parts = parts::measure(plan).await.context("in process")?;
+        let bare = measure_bare(plan, parts.reply_bytes).await.context("the bare handler")?;
+        let hosted = measure_host(plan).await.context("the host")?;
+        speed = Some(Speed { parts, bare, hosted });
+    }
+    if plan.part != Part::Steps {
+        releases = Some(releases::measure(plan).await.context("releases")?);
+    }
+    Ok(Report { machine: Machine::this(), plan: plan.clone(), speed, releases })
+}
+
+/// How fast steps are.
+#[derive(Debug)]
+struct Speed {
+    parts: parts::Parts,
+    bare: Figures,
+    hosted: Hosted,
 }
 
 /// What the host did.

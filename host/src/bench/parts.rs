@@ -36,10 +36,6 @@ pub(super) struct Parts {
     pub(super) host_calls: Histogram<u64>,
     /// A whole step with its durable commit, one after the other.
     pub(super) committed: Histogram<u64>,
-    /// Loading the release: compiling it, and reading what was compiled.
-    pub(super) compile: Duration,
-    /// See `compile`.
-    pub(super) load_compiled: Duration,
     /// A typical reply.
     pub(super) reply_bytes: usize,
 }
@@ -48,12 +44,7 @@ pub(super) async fn measure(plan: &Plan) -> anyhow::Result<Parts> {
     let directory = tempfile::tempdir_in(&plan.directory)?;
     let config = Config::default();
     let engine = Arc::new(Engine::start(config.engine(directory.path().join("artefacts")))?);
-    let start = Instant::now();
-    super::game(plan, &engine).await?;
-    let compile = start.elapsed();
-    let start = Instant::now();
     let game = super::game(plan, &engine).await?;
-    let load_compiled = start.elapsed();
 
     let new = || Histogram::<u64>::new(3);
     let (mut step, mut instantiate, mut guest, mut host_calls) = (new()?, new()?, new()?, new()?);
@@ -84,7 +75,7 @@ pub(super) async fn measure(plan: &Plan) -> anyhow::Result<Parts> {
     catalog.publish(upload, Some(Activation::default()), motive(Actor::Operator, None)).await?;
     let committed = measure_committed(plan, engine, catalog, store.clone()).await?;
     store.close().await;
-    Ok(Parts { step, instantiate, guest, host_calls, committed, compile, load_compiled, reply_bytes })
+    Ok(Parts { step, instantiate, guest, host_calls, committed, reply_bytes })
 }
 
 /// One player alone: every step waits for its own commit.

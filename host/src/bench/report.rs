@@ -1,19 +1,18 @@
 //! What was measured, in words: machine, configuration, baseline, figures.
 
-use std::{fmt, fs};
+use std::{fmt, fs, time::Duration};
 
 use hdrhistogram::Histogram;
 
-use super::{Hosted, METHOD, Plan, load::Figures, parts::Parts};
+use super::{METHOD, Plan, Speed, load::Figures, releases::Releases};
 
 /// The whole of a run.
 #[derive(Debug)]
 pub struct Report {
     pub(super) machine: Machine,
     pub(super) plan: Plan,
-    pub(super) parts: Parts,
-    pub(super) bare: Figures,
-    pub(super) hosted: Hosted,
+    pub(super) speed: Option<Speed>,
+    pub(super) releases: Option<Releases>,
 }
 
 /// The computer it was measured on.
@@ -41,7 +40,7 @@ impl Machine {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { machine, plan, parts, bare, hosted } = self;
+        let Self { machine, plan, speed, releases } = self;
         let build = if cfg!(debug_assertions) { "DEBUG build: the figures mean nothing" } else { "release build" };
         writeln!(f, "croupier {}, {build}", env!("CARGO_PKG_VERSION"))?;
         writeln!(f, "machine        {}, {} threads, Linux {}", machine.processor, machine.threads, machine.kernel)?;
@@ -51,41 +50,84 @@ impl fmt::Display for Report {
              before its answer; clients on the same machine",
             plan.players, plan.connections
         )?;
-        writeln!(f, "\nin process, without HTTP and store   median       p99")?;
-        for (what, histogram) in [
-            ("step", &parts.step),
-            ("  instantiate", &parts.instantiate),
-            ("  game", &parts.guest),
-            ("  host calls", &parts.host_calls),
-            ("step with its own durable commit", &parts.committed),
-        ] {
-            writeln!(f, "{what:<34} {:>8} {:>9}", microseconds(histogram, 0.5), microseconds(histogram, 0.99))?;
+        if let Some(speed) = speed {
+            write_speed(f, plan, speed)?;
         }
-        writeln!(f, "compile the release {:?}, load it compiled {:?}", parts.compile, parts.load_compiled)?;
-
-        writeln!(f, "\nover HTTP                          calls/s   p50 us   p99 us p99.9 us")?;
-        for (what, figures) in [
-            ("bare axum handler, single calls", bare),
-            ("croupier, single calls", &hosted.single),
-            (&format!("croupier, batches of {}", plan.batch), &hosted.batched),
-        ] {
-            let latency = |quantile| figures.latency.value_at_quantile(quantile);
-            let (p50, p99, p999) = (latency(0.5), latency(0.99), latency(0.999));
-            writeln!(f, "{what:<32} {:>9.0} {p50:>8} {p99:>8} {p999:>8}", figures.rate())?;
-        }
-        writeln!(f, "single calls are {:.1} % of the bare handler", 100.0 * hosted.single.rate() / bare.rate())?;
-        writeln!(f, "batches are {:.2} times single calls", hosted.batched.rate() / hosted.single.rate())?;
-        writeln!(
-            f,
-            "\nmemory {} MiB with {} players ready ({:.1?}), {} MiB after {} rounds; {} MiB on disk",
-            hosted.memory_before_bytes >> 20,
-            plan.players,
-            hosted.set_up,
-            hosted.memory_after_bytes >> 20,
-            hosted.rounds,
-            hosted.disk_bytes >> 20,
-        )
+        releases.as_ref().map_or(Ok(()), |releases| write_releases(f, releases))
     }
+}
+
+fn write_speed(f: &mut fmt::Formatter<'_>, plan: &Plan, speed: &Speed) -> fmt::Result {
+    let Speed { parts, bare, hosted } = speed;
+    writeln!(f, "\nin process, without HTTP and store   median       p99")?;
+    for (what, histogram) in [
+        ("step", &parts.step),
+        ("  instantiate", &parts.instantiate),
+        ("  game", &parts.guest),
+        ("  host calls", &parts.host_calls),
+        ("step with its own durable commit", &parts.committed),
+    ] {
+        writeln!(f, "{what:<34} {:>8} {:>9}", microseconds(histogram, 0.5), microseconds(histogram, 0.99))?;
+    }
+    writeln!(f, "\nover HTTP                          calls/s   p50 us   p99 us p99.9 us")?;
+    write_figures(f, "bare axum handler, single calls", bare)?;
+    write_figures(f, "croupier, single calls", &hosted.single)?;
+    write_figures(f, &format!("croupier, batches of {}", plan.batch), &hosted.batched)?;
+    writeln!(f, "single calls are {:.1} % of the bare handler", 100.0 * hosted.single.rate() / bare.rate())?;
+    writeln!(f, "batches are {:.2} times single calls", hosted.batched.rate() / hosted.single.rate())?;
+    writeln!(
+        f,
+        "\nmemory {} MiB with {} players ready ({:.1?}), {} MiB after {} rounds; {} MiB on disk",
+        hosted.memory_before_bytes >> 20,
+        plan.players,
+        hosted.set_up,
+        hosted.memory_after_bytes >> 20,
+        hosted.rounds,
+        hosted.disk_bytes >> 20,
+    )
+}
+
+fn write_releases(f: &mut fmt::Formatter<'_>, releases: &Releases) -> fmt::Result {
+    writeln!(f, "\nloading a release                    bytes   compile    cached")?;
+    for (game, bytes, compile, cached) in &releases.loading {
+        writeln!(f, "{game:<32} {bytes:>9} {:>9} {:>9}", milliseconds(*compile), milliseconds(*cached))?;
+    }
+    writeln!(
+        f,
+        "from a file to its release being live: {} for a new release, {} for one that was there before",
+        milliseconds(releases.live_cold),
+        milliseconds(releases.live_known)
+    )?;
+    writeln!(f, "\nswaps under load                   calls/s   p50 us   p99 us p99.9 us")?;
+    write_figures(f, "without swaps", &releases.without_swaps)?;
+    write_figures(f, &format!("during {} swaps", releases.swaps), &releases.with_swaps)?;
+    writeln!(
+        f,
+        "one swap each {}; no call has failed; memory {} MiB before the swaps, {} MiB after them",
+        milliseconds(releases.with_swaps.elapsed / releases.swaps.max(1)),
+        releases.memory_before_bytes >> 20,
+        releases.memory_after_bytes >> 20,
+    )?;
+    let many = &releases.many;
+    writeln!(
+        f,
+        "\n{} games: first start {:.1?}, start with everything compiled {:.2?}; memory {} MiB, {} MiB with one game",
+        many.games,
+        many.first_start,
+        many.restart,
+        many.memory_bytes >> 20,
+        many.memory_of_one_bytes >> 20,
+    )
+}
+
+fn write_figures(f: &mut fmt::Formatter<'_>, what: &str, figures: &Figures) -> fmt::Result {
+    let latency = |quantile| figures.latency.value_at_quantile(quantile);
+    let (p50, p99, p999) = (latency(0.5), latency(0.99), latency(0.999));
+    writeln!(f, "{what:<32} {:>9.0} {p50:>8} {p99:>8} {p999:>8}", figures.rate())
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a step are far below 2^53")]

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::build::build_all;
-use crate::bench::{self, Plan};
+use crate::bench::{self, Part, Plan};
 
 /// Measure this host on this computer, next to a bare HTTP handler in the same run
 ///
@@ -36,9 +36,36 @@ pub(super) struct Bench {
     /// Steps measured in process
     #[arg(long, default_value_t = 100_000)]
     steps: u32,
+    /// Swaps between two releases under load
+    #[arg(long, default_value_t = 1000)]
+    swaps: u32,
+    /// Games that are loaded at once
+    #[arg(long, default_value_t = 200)]
+    loaded_games: usize,
+    /// Measure only this
+    #[arg(long, value_enum)]
+    only: Option<Only>,
     /// Serve the baseline: what the benchmark starts by itself
     #[arg(long, hide = true)]
     bare_server: Option<usize>,
+}
+
+/// A part of the benchmark.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Only {
+    /// How fast steps are
+    Steps,
+    /// What it takes to load and swap releases
+    Releases,
+}
+
+impl From<Only> for Part {
+    fn from(only: Only) -> Self {
+        match only {
+            Only::Steps => Self::Steps,
+            Only::Releases => Self::Releases,
+        }
+    }
 }
 
 impl Bench {
@@ -62,6 +89,9 @@ impl Bench {
             rounds: self.rounds,
             batch: self.batch.clamp(2, 100),
             steps: self.steps.max(100),
+            swaps: self.swaps.max(1),
+            games: self.loaded_games.clamp(1, 99_999),
+            part: self.only.map_or(Part::All, Part::from),
         };
         let report = super::runtime()?.block_on(bench::run(&plan))?;
         print!("{report}");

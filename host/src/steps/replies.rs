@@ -192,6 +192,8 @@ pub struct RoundCall {
     pub step: u64,
     /// Unix milliseconds.
     pub at_ms: u64,
+    /// The release that answered.
+    pub release: ReleaseDigest,
     /// The game's method.
     pub method: String,
     /// As the game saw them.

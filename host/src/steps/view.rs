@@ -260,6 +260,7 @@ fn round_reply(records: Vec<Record>) -> Outcome {
         Some(RoundCall {
             step: record.step,
             at_ms: record.at_ms,
+            release: play.release,
             method: play.method,
             params: play.params,
             draws: play.draws,
