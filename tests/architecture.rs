@@ -86,6 +86,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("http_body_util", &["http", "bench"]),
     ("wit_component", &["packaging"]),
     ("jsonschema", &["rpc"]),
+    ("xxhash_rust", &["engine"]),
     ("arc_swap", &["catalog"]),
     // The contract has an interface of that name, which engine implements.
     ("notify", &["catalog", "engine"]),

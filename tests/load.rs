@@ -218,6 +218,11 @@ impl Player {
         Call { method: method.to_owned(), params, text }
     }
 
+    /// The player's bearer token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// How many results the player was told.
     pub(crate) fn results(&self) -> usize {
         self.answered.len()

@@ -81,8 +81,8 @@ impl Store for Unruly {
         self.store.listing(game).await
     }
 
-    async fn commit_act(&self, listing: &Listing, act: &listing::Act) -> Result<(), CommitError> {
-        self.store.commit_act(listing, act).await
+    async fn commit_acts(&self, listing: &Listing, acts: &[listing::Act]) -> Result<(), CommitError> {
+        self.store.commit_acts(listing, acts).await
     }
 
     async fn acts(&self, game: &GameId, numbers: RangeInclusive<u64>) -> Result<Vec<listing::Act>, StoreError> {

@@ -22,6 +22,8 @@ use crate::{
 
 /// How long a client may take to send its body.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long the operator may take, who may have a component to send.
+const UPLOAD_WAIT_MAX: Duration = Duration::from_mins(10);
 /// How much is read of a body beyond its bound, so that the client comes to read why it was refused.
 const DISCARDED_BYTES_MAX: usize = 16 << 20;
 
@@ -68,20 +70,31 @@ fn router(endpoints: Arc<Endpoints>) -> Router {
 
 async fn players(State(endpoints): State<Arc<Endpoints>>, request: Request) -> Response {
     let caller = endpoints.players.caller(authorization(&request));
-    answer(&endpoints.players, &caller, &endpoints.limits, request).await
+    answer(&endpoints.players, &caller, &endpoints.limits, BODY_WAIT_MAX, request).await
 }
 
 async fn operator(State(endpoints): State<Arc<Endpoints>>, request: Request) -> Response {
     let caller = endpoints.operator.caller(authorization(&request));
-    answer(&endpoints.operator, &caller, &endpoints.operator_limits, request).await
+    // Whoever is not the operator has nothing large to say here.
+    let (limits, wait_max) = match caller {
+        Ok(()) => (&endpoints.operator_limits, UPLOAD_WAIT_MAX),
+        Err(_) => (&endpoints.limits, BODY_WAIT_MAX),
+    };
+    answer(&endpoints.operator, &caller, limits, wait_max, request).await
 }
 
 fn authorization(request: &Request) -> Option<&str> {
     request.headers().get(header::AUTHORIZATION)?.to_str().ok()
 }
 
-async fn answer<S: Service>(service: &S, caller: &S::Caller, limits: &Limits, request: Request) -> Response {
-    let body = match read(request.into_body(), limits.body_bytes_max).await {
+async fn answer<S: Service>(
+    service: &S,
+    caller: &S::Caller,
+    limits: &Limits,
+    wait_max: Duration,
+    request: Request,
+) -> Response {
+    let body = match read(request.into_body(), limits.body_bytes_max, wait_max).await {
         Ok(body) => body,
         Err((status, error)) => return json(status, error.to_response()),
     };
@@ -91,7 +104,7 @@ async fn answer<S: Service>(service: &S, caller: &S::Caller, limits: &Limits, re
     }
 }
 
-async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, (StatusCode, rpc::Error)> {
+async fn read(mut body: Body, bytes_max: usize, wait_max: Duration) -> Result<Bytes, (StatusCode, rpc::Error)> {
     let whole = async {
         match Limited::new(&mut body, bytes_max).collect().await {
             Ok(body) => Ok(body.to_bytes()),
@@ -102,7 +115,7 @@ async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, (StatusCode, rp
             }
         }
     };
-    tokio::time::timeout(BODY_WAIT_MAX, whole).await.unwrap_or_else(|_| {
+    tokio::time::timeout(wait_max, whole).await.unwrap_or_else(|_| {
         let error = rpc::Error::invalid_request("the body did not arrive in time").because("body_too_slow");
         Err((StatusCode::REQUEST_TIMEOUT, error))
     })

@@ -58,6 +58,12 @@ pub const LANE_CALLS_MAX: usize = 1000;
 /// The text of a signature file: some 350 bytes, and room for other spacing.
 pub const SIGNATURE_BYTES_MAX: usize = 2 * 1024;
 
+/// Methods of a game.
+pub const METHODS_MAX: usize = 256;
+
+/// A game's title, its version, and the summary of a method.
+pub const DESCRIPTION_BYTES_MAX: usize = 1024;
+
 /// Activations of a game that can be gone back on.
 pub const ROLLBACKS_MAX: usize = 32;
 

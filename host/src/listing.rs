@@ -10,9 +10,14 @@ use crate::{
     limits::ROLLBACKS_MAX,
 };
 
+/// How listings and acts are written.
+pub const FORMAT: u32 = 1;
+
 /// A game after its newest act.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
+    /// [`FORMAT`].
+    pub format: u32,
     /// The game.
     pub game: GameId,
     /// How many acts there were; the newest one's number.
@@ -27,8 +32,8 @@ pub struct Listing {
     pub previous: Vec<ReleaseDigest>,
     /// Whether no new rounds are taken.
     pub disabled: bool,
-    /// When the active release became it, or the candidate one; Unix milliseconds.
-    pub activated_at_ms: u64,
+    /// When the active release came into play, in Unix milliseconds; none where it was gone back to, and so is not new.
+    pub new_since_ms: Option<u64>,
     /// Everything published, oldest first. None is ever removed: records name them.
     pub releases: Vec<ListedRelease>,
 }
@@ -40,6 +45,8 @@ pub struct Candidate {
     pub release: ReleaseDigest,
     /// The share of players, 1 to 99.
     pub percent: u8,
+    /// Since when, in Unix milliseconds; a share that was raised does not change it.
+    pub since_ms: u64,
 }
 
 /// What is known of a release without its bytes.
@@ -93,11 +100,15 @@ pub enum Deed {
     Enabled,
     /// A release's bytes were found changed or missing.
     Withdrawn,
+    /// They were found to be what they should be again.
+    Reinstated,
 }
 
 /// One act, as it is kept for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Act {
+    /// [`FORMAT`].
+    pub format: u32,
     /// Its number: the version of the listing that it has made.
     pub number: u64,
     /// Unix milliseconds.
@@ -106,9 +117,9 @@ pub struct Act {
     pub by: Actor,
     /// What.
     pub act: Deed,
-    /// The release that was played before.
+    /// The release that was given up or withdrawn.
     pub from: Option<ReleaseDigest>,
-    /// The release that is meant.
+    /// The release that came instead, or was taken in.
     pub to: Option<ReleaseDigest>,
     /// The candidate's share of players.
     pub percent: Option<u8>,
@@ -149,7 +160,7 @@ pub enum ListingError {
         release: ReleaseDigest,
     },
     /// It is out of service.
-    #[error("release {release} is out of service: {reason}. Publish its bytes again to repair it")]
+    #[error("release {release} is out of service: {reason}. Publish its bytes again, or restore them and verify")]
     Broken {
         /// Which.
         release: ReleaseDigest,
@@ -162,6 +173,14 @@ pub enum ListingError {
     /// No release was active before.
     #[error("{0} has no release to go back to")]
     NothingBefore(GameId),
+    /// What was to be given up is not what is played.
+    #[error("{game} does not play release {release} any more: look again")]
+    MovedOn {
+        /// The game.
+        game: GameId,
+        /// What was to be given up.
+        release: ReleaseDigest,
+    },
 }
 
 impl Listing {
@@ -169,6 +188,7 @@ impl Listing {
     #[must_use]
     pub fn new(game: GameId) -> Self {
         Self {
+            format: FORMAT,
             game,
             version: 0,
             owner: None,
@@ -176,7 +196,7 @@ impl Listing {
             candidate: None,
             previous: Vec::new(),
             disabled: false,
-            activated_at_ms: 0,
+            new_since_ms: None,
             releases: Vec::new(),
         }
     }
@@ -194,6 +214,24 @@ impl Listing {
     pub fn played(&self) -> impl Iterator<Item = ReleaseDigest> {
         let played = self.active.into_iter().chain(self.candidate.map(|candidate| candidate.release));
         played.filter(|release| self.release(release).is_ok_and(|listed| listed.broken.is_none()))
+    }
+
+    /// What a rollback would give up: the candidate, else the active release.
+    #[must_use]
+    pub fn newest_played(&self) -> Option<ReleaseDigest> {
+        self.candidate.map(|candidate| candidate.release).or(self.active)
+    }
+
+    /// Where a rollback from the active release leads, as a place in `previous`.
+    fn fallback(&self) -> Option<usize> {
+        let is_whole = |release: &ReleaseDigest| self.release(release).is_ok_and(|listed| listed.broken.is_none());
+        self.previous.iter().rposition(|release| is_whole(release) && Some(*release) != self.active)
+    }
+
+    /// Whether there is a release to go back to from the active one.
+    #[must_use]
+    pub fn has_fallback(&self) -> bool {
+        self.fallback().is_some()
     }
 
     /// Whether a release by this publisher may be taken in.
@@ -255,14 +293,12 @@ impl Listing {
             if self.active.is_none_or(|active| active == *release) {
                 return Err(ListingError::NothingBeside);
             }
-            let candidate = Some(Candidate { release: *release, percent });
-            if self.candidate == candidate {
-                return Ok(None);
-            }
-            if before.is_some() || self.candidate.is_none() {
-                self.activated_at_ms = motive.at_ms;
-            }
-            self.candidate = candidate;
+            let since_ms = match self.candidate {
+                Some(candidate) if candidate.release == *release && candidate.percent == percent => return Ok(None),
+                Some(candidate) if candidate.release == *release => candidate.since_ms,
+                _ => motive.at_ms,
+            };
+            self.candidate = Some(Candidate { release: *release, percent, since_ms });
             let act = self.act(Deed::Activated, from, Some(*release), motive);
             return Ok(Some(Act { percent: Some(percent), ..act }));
         }
@@ -275,28 +311,27 @@ impl Listing {
             let surplus = self.previous.len().saturating_sub(ROLLBACKS_MAX);
             self.previous.drain(..surplus);
             self.active = Some(*release);
+            self.new_since_ms = Some(motive.at_ms);
         }
-        self.activated_at_ms = motive.at_ms;
         Ok(Some(self.act(Deed::Activated, from, Some(*release), motive)))
     }
 
     /// Goes back: from a candidate to the active release, else from the active release to the one before. Broken ones are
-    /// passed over.
+    /// passed over. `from` is what is to be given up, if only that.
     ///
     /// # Errors
-    /// [`ListingError::NothingBefore`].
-    pub fn roll_back(&mut self, motive: &Motive) -> Result<Act, ListingError> {
+    /// [`ListingError::NothingBefore`] and [`ListingError::MovedOn`].
+    pub fn roll_back(&mut self, from: Option<ReleaseDigest>, motive: &Motive) -> Result<Act, ListingError> {
+        if let Some(release) = from.filter(|from| Some(*from) != self.newest_played()) {
+            return Err(ListingError::MovedOn { game: self.game.clone(), release });
+        }
         if let Some(Candidate { release, .. }) = self.candidate.take() {
             return Ok(self.act(Deed::RolledBack, Some(release), self.active, motive));
         }
-        let from = self.active;
-        let is_whole = |release: &ReleaseDigest| self.release(release).is_ok_and(|listed| listed.broken.is_none());
-        let Some(at) = self.previous.iter().rposition(|release| is_whole(release) && Some(*release) != from) else {
-            return Err(ListingError::NothingBefore(self.game.clone()));
-        };
-        self.active = Some(self.previous[at]);
+        let at = self.fallback().ok_or_else(|| ListingError::NothingBefore(self.game.clone()))?;
+        let from = self.active.replace(self.previous[at]);
         self.previous.truncate(at);
-        self.activated_at_ms = motive.at_ms;
+        self.new_since_ms = None;
         Ok(self.act(Deed::RolledBack, from, self.active, motive))
     }
 
@@ -310,7 +345,7 @@ impl Listing {
         Some(self.act(deed, None, None, motive))
     }
 
-    /// Takes a release out of service until its bytes are published again. The motive's reason is what is wrong with it.
+    /// Takes a release out of service until its bytes are whole again. The motive's reason is what is wrong with it.
     /// A candidate is none any more; an active release stays it, and is not played. No act where that is known.
     ///
     /// # Errors
@@ -326,10 +361,24 @@ impl Listing {
         Ok(Some(self.act(Deed::Withdrawn, Some(*release), None, motive)))
     }
 
+    /// Takes a release into service again. No act where it is in service.
+    ///
+    /// # Errors
+    /// [`ListingError::UnknownRelease`].
+    pub fn reinstate(&mut self, release: &ReleaseDigest, motive: &Motive) -> Result<Option<Act>, ListingError> {
+        if self.release(release)?.broken.is_none() {
+            return Ok(None);
+        }
+        for listed in self.releases.iter_mut().filter(|listed| listed.release == *release) {
+            listed.broken = None;
+        }
+        Ok(Some(self.act(Deed::Reinstated, None, Some(*release), motive)))
+    }
+
     fn act(&mut self, act: Deed, from: Option<ReleaseDigest>, to: Option<ReleaseDigest>, motive: &Motive) -> Act {
         self.version += 1;
         let Motive { by, at_ms, why } = motive.clone();
-        Act { number: self.version, at_ms, by, act, from, to, percent: None, why }
+        Act { format: FORMAT, number: self.version, at_ms, by, act, from, to, percent: None, why }
     }
 }
 
@@ -393,11 +442,23 @@ mod tests {
             listing.activate(&digest(number), None, &motive(1)).unwrap().unwrap();
         }
         assert_eq!(listing.activate(&digest(2), None, &motive(2)), Ok(None));
-        let act = listing.roll_back(&motive(3)).unwrap();
+        let act = listing.roll_back(None, &motive(3)).unwrap();
         assert_eq!((act.from, act.to, act.act), (Some(digest(2)), Some(digest(1)), Deed::RolledBack));
-        assert_eq!(listing.roll_back(&motive(4)).unwrap().to, Some(digest(0)));
-        assert_eq!(listing.roll_back(&motive(5)), Err(ListingError::NothingBefore("dice".parse().unwrap())));
+        assert_eq!(listing.roll_back(None, &motive(4)).unwrap().to, Some(digest(0)));
+        assert_eq!(listing.roll_back(None, &motive(5)), Err(ListingError::NothingBefore("dice".parse().unwrap())));
         assert_eq!(listing.active, Some(digest(0)));
+    }
+
+    #[test]
+    fn a_rollback_of_what_is_not_played_any_more_is_refused() {
+        let mut listing = listing(2);
+        listing.activate(&digest(0), None, &motive(1)).unwrap();
+        listing.activate(&digest(1), None, &motive(1)).unwrap();
+        assert_eq!(listing.new_since_ms, Some(1));
+        listing.roll_back(Some(digest(1)), &motive(2)).unwrap();
+        assert_eq!(listing.new_since_ms, None, "what was gone back to is not new");
+        let again = listing.roll_back(Some(digest(1)), &motive(3)).unwrap_err();
+        assert!(matches!(again, ListingError::MovedOn { .. }), "{again}");
     }
 
     #[test]
@@ -410,14 +471,14 @@ mod tests {
         assert_eq!((act.from, act.to, act.percent), (Some(digest(0)), Some(digest(1)), Some(10)));
         assert_eq!(listing.activate(&digest(1), Some(10), &motive(3)), Ok(None));
         listing.activate(&digest(1), Some(50), &motive(3)).unwrap().unwrap();
-        assert_eq!(listing.activated_at_ms, 2, "it has been a candidate since then");
-        let act = listing.roll_back(&motive(4)).unwrap();
+        assert_eq!(listing.candidate.unwrap().since_ms, 2, "it has been a candidate since then");
+        let act = listing.roll_back(None, &motive(4)).unwrap();
         assert_eq!((act.from, act.to), (Some(digest(1)), Some(digest(0))));
         assert_eq!((listing.candidate, listing.active), (None, Some(digest(0))));
         listing.activate(&digest(1), Some(1), &motive(5)).unwrap();
         listing.activate(&digest(1), None, &motive(6)).unwrap();
         assert_eq!((listing.candidate, listing.active), (None, Some(digest(1))));
-        assert_eq!(listing.roll_back(&motive(7)).unwrap().to, Some(digest(0)));
+        assert_eq!(listing.roll_back(None, &motive(7)).unwrap().to, Some(digest(0)));
     }
 
     #[test]
@@ -431,9 +492,14 @@ mod tests {
         assert_eq!(listing.withdraw(&digest(1), &motive), Ok(None));
         let error = listing.activate(&digest(1), None, &motive).unwrap_err().to_string();
         assert!(error.contains("its bytes have changed"), "{error}");
-        assert_eq!(listing.roll_back(&motive).unwrap().to, Some(digest(0)));
+        assert_eq!(listing.roll_back(None, &motive).unwrap().to, Some(digest(0)));
         listing.publish(release(1, None), &motive).unwrap().unwrap();
         listing.activate(&digest(1), None, &motive).unwrap().unwrap();
+        listing.withdraw(&digest(1), &motive).unwrap().unwrap();
+        assert_eq!(listing.played().count(), 0);
+        listing.reinstate(&digest(1), &motive).unwrap().unwrap();
+        assert_eq!(listing.reinstate(&digest(1), &motive), Ok(None));
+        assert_eq!(listing.played().collect::<Vec<_>>(), [digest(1)]);
     }
 
     #[test]
@@ -462,7 +528,7 @@ mod tests {
     #[test]
     fn a_share_is_about_what_it_says() {
         let game = "dice".parse().unwrap();
-        let candidate = Candidate { release: digest(0), percent: 10 };
+        let candidate = Candidate { release: digest(0), percent: 10, since_ms: 0 };
         let players = (0..10_000).map(|number| format!("player/player-{number}").parse().unwrap());
         let chosen = players.filter(|player| candidate.is_for(&game, player)).count();
         assert!((850..1150).contains(&chosen), "{chosen} of 10000");
@@ -472,14 +538,14 @@ mod tests {
         #[test]
         fn who_is_chosen_stays_chosen_when_the_share_is_raised(player in "[a-z]{1,20}", percent in 1..=98u8) {
             let (game, player) = ("dice".parse().unwrap(), format!("player/{player}").parse().unwrap());
-            let share = |percent| Candidate { release: digest(0), percent }.is_for(&game, &player);
+            let share = |percent| Candidate { release: digest(0), percent, since_ms: 0 }.is_for(&game, &player);
             prop_assert!(!share(percent) || share(percent + 1));
             prop_assert!(!share(0));
         }
 
         /// Whatever is done: versions count the acts, and what is played was published and is whole.
         #[test]
-        fn acts_keep_the_listing_whole(deeds in prop::collection::vec((0..6u8, 0..4u8, 1..=100u8), 1..60)) {
+        fn acts_keep_the_listing_whole(deeds in prop::collection::vec((0..7u8, 0..4u8, 1..=100u8), 1..60)) {
             let mut listing = listing(4);
             let motive = motive(1);
             for (deed, number, percent) in deeds {
@@ -488,18 +554,21 @@ mod tests {
                 let act = match deed {
                     0 => listing.activate(&digest(number), None, &motive),
                     1 => listing.activate(&digest(number), Some(percent), &motive),
-                    2 => listing.roll_back(&motive).map(Some),
+                    2 => listing.roll_back(None, &motive).map(Some),
                     3 => Ok(listing.set_disabled(percent > 50, &motive)),
                     4 => listing.publish(release(number, None), &motive),
-                    _ if Some(digest(number)) == listing.active => Ok(None),
-                    _ => listing.withdraw(&digest(number), &motive),
+                    5 => listing.withdraw(&digest(number), &motive),
+                    _ => listing.reinstate(&digest(number), &motive),
                 };
                 match act {
                     Ok(Some(act)) => prop_assert_eq!((act.number, listing.version), (version + 1, version + 1)),
                     _ => prop_assert_eq!(&listing, &before),
                 }
-                for played in listing.active.into_iter().chain(listing.candidate.map(|candidate| candidate.release)) {
+                for played in listing.played() {
                     prop_assert!(listing.release(&played).unwrap().broken.is_none());
+                }
+                if let (2, Some(active)) = (deed, listing.active) {
+                    prop_assert!(listing == before || listing.active == before.active || listing.played().any(|played| played == active));
                 }
                 prop_assert!(listing.candidate.is_none_or(|candidate| Some(candidate.release) != listing.active));
                 prop_assert!(listing.previous.len() <= ROLLBACKS_MAX);

@@ -194,8 +194,9 @@ async fn what_is_no_component_is_refused() {
         let refused = refusal(&engine, bytes).await;
         assert!(refused.contains(words), "'{refused}' does not say '{words}'");
     }
-    let small = Settings { component_bytes_max: 1000, ..Settings::default() };
-    let refused = refusal(&Arc::new(Engine::start(small).unwrap()), vec![0; 1001]).await;
+    let small = Engine::start(Settings { component_bytes_max: 1000, ..Settings::default() }).unwrap();
+    assert!(small.check_size(1000).is_ok());
+    let refused = small.check_size(1001).unwrap_err().to_string();
     assert_eq!(refused, "it has 1001 bytes; at most 1000 are allowed");
 }
 

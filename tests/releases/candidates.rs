@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{House, broken, digest, saying};
 use crate::harness::reason;
 
-const WATCHFUL: &str = "[activation]\nsteps_min = 5\nmalfunction_percent_max = 20\n";
+const WATCHFUL: &str = "[activation]\nsteps_min = 5\nplayers_min = 2\nmalfunction_percent_max = 20\n";
 
 #[test]
 fn a_candidate_gets_a_share_of_the_players_and_keeps_it() {
@@ -20,7 +20,10 @@ fn a_candidate_gets_a_share_of_the_players_and_keeps_it() {
         house.act("activate", json!({ "release": digest(&candidate), "percent": percent, "why": "a trial" })).unwrap()
     };
     let state = activate(&house, 30);
-    assert_eq!(state["candidate"], json!({ "release": digest(&candidate), "percent": 30 }));
+    assert_eq!(
+        (&state["candidate"]["release"], &state["candidate"]["percent"]),
+        (&json!(digest(&candidate)), &json!(30))
+    );
     assert_eq!(state["active"], digest(&saying("one")));
     let some = chosen(&house);
     let count = |chosen: &[bool]| chosen.iter().filter(|chosen| **chosen).count();
@@ -70,27 +73,29 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(house.deeds(), deeds, "what is so already is no act");
 }
 
-/// Calls until the game answers with this word, which it comes to do when the host has acted.
-fn play_until_said(house: &House, token: &str, word: &str) {
-    let said = |_: &u32| house.said(token) == word;
-    assert!((0..10_000).any(|call| said(&call)), "the game never said {word}");
+/// Players call in turn until the game answers with this word, which it comes to do when the host has acted.
+fn play_until_said(house: &House, tokens: &[String], word: &str) {
+    let mut turns = tokens.iter().cycle().take(10_000);
+    assert!(turns.any(|token| house.said(token) == word), "the game never said {word}");
 }
 
 #[test]
 fn a_release_that_breaks_down_is_taken_back() {
     let house = House::open(WATCHFUL);
     house.host.publish(&saying("one")).unwrap();
-    let token = house.host.player("alice", 0);
+    let [alice, bob] = ["alice", "bob"].map(|player| house.host.player(player, 0));
     house.host.publish(&broken()).unwrap();
-    assert_eq!(reason(&house.said(&token)), "game_trapped");
-    play_until_said(&house, &token, "one");
+    for _ in 0..30 {
+        assert_eq!(reason(&house.said(&alice)), "game_trapped", "one player alone decides nothing");
+    }
+    play_until_said(&house, &[alice, bob], "one");
     let act = &house.history("handmade")[0];
     assert_eq!((&act["act"], &act["by"]), (&json!("rolled_back"), &json!("croupier")));
     assert_eq!((&act["from"], &act["to"]), (&json!(digest(&broken())), &json!(digest(&saying("one")))));
     let why = act["why"].as_str().unwrap();
     assert!(why.contains("steps broke down") && why.contains("game_trapped"), "{why}");
     house.host.wait_for_log(&["a release was taken back", &digest(&broken())]);
-    assert_eq!(house.host.check_ledger()["aggregates"], 1);
+    assert_eq!(house.host.check_ledger()["aggregates"], 2);
 }
 
 #[test]
@@ -102,8 +107,8 @@ fn a_candidate_that_breaks_down_is_dropped() {
     house.host.operator("game.publish", params).unwrap();
     // On probation for as long as it is a candidate, also after a restart.
     house.restart();
-    let mut players = (0..).map(|number| house.host.player(&format!("player-{number}"), 0));
-    let unlucky = players.find(|token| house.said(token) != "one").unwrap();
+    let players = (0..).map(|number| house.host.player(&format!("player-{number}"), 0));
+    let unlucky: Vec<_> = players.filter(|token| house.said(token) != "one").take(2).collect();
     play_until_said(&house, &unlucky, "one");
     assert_eq!(house.deeds()[0], "rolled_back");
     let states = house.host.operator("game.list", json!({})).unwrap();
@@ -112,11 +117,26 @@ fn a_candidate_that_breaks_down_is_dropped() {
 
 #[test]
 fn a_first_release_that_breaks_down_stays_for_want_of_another() {
-    let house = House::open(WATCHFUL);
+    let mut house = House::open(WATCHFUL);
     house.host.publish(&broken()).unwrap();
-    let token = house.host.player("alice", 0);
-    for _ in 0..30 {
-        assert_eq!(reason(&house.said(&token)), "game_trapped");
+    let tokens = ["alice", "bob"].map(|player| house.host.player(player, 0));
+    for token in tokens.iter().cycle().take(30) {
+        assert_eq!(reason(&house.said(token)), "game_trapped");
     }
     assert_eq!(house.deeds(), ["activated", "published"]);
+    let (_, log) = house.host.terminate();
+    assert!(!log.contains("taken back"), "{log}");
+}
+
+#[test]
+fn a_rollback_that_is_asked_for_again_leads_back_once() {
+    let house = House::saying("one");
+    house.host.publish(&saying("two")).unwrap();
+    house.host.publish(&saying("three")).unwrap();
+    let back = || house.act("rollback", json!({ "from": digest(&saying("three")) }));
+    assert_eq!(back().unwrap()["active"], digest(&saying("two")));
+    assert_eq!(back().unwrap_err()["data"]["cause"], "moved_on");
+    let error = house.act("rollback", json!({ "idempotency_key": "k" })).unwrap_err();
+    assert_eq!(error["data"]["pointer"], "/idempotency_key");
+    assert_eq!(house.said(&house.host.player("alice", 0)), "two");
 }

@@ -1,6 +1,6 @@
 //! The watched directory.
 
-use std::fs;
+use std::{fs, os::unix::fs::symlink, process::Command};
 
 use croupier::signing::SecretKey;
 use serde_json::json;
@@ -55,6 +55,46 @@ fn a_rollback_outlives_a_restart_with_the_file_still_there() {
     fs::write(&file, saying("two")).unwrap();
     house.host.wait_for_log(&["a file is live", &digest(&saying("two"))]);
     assert_eq!(house.said(&token), "two");
+}
+
+#[test]
+fn a_directory_that_goes_and_comes_again_is_watched_again() {
+    let house = House::saying("one");
+    let token = house.host.player("alice", 0);
+    let away = house.games.path().with_extension("away");
+    fs::rename(house.games.path(), &away).unwrap();
+    house.host.wait_for_log(&["the directory of games has gone"]);
+    fs::write(away.join("handmade.wasm"), saying("two")).unwrap();
+    fs::rename(&away, house.games.path()).unwrap();
+    house.host.wait_for_log(&["a file is live", &digest(&saying("two"))]);
+    assert_eq!(house.said(&token), "two");
+    house.host.wait_for_log(&["the directory of games is there again"]);
+    fs::write(house.games.path().join("handmade.wasm"), saying("three")).unwrap();
+    house.host.wait_for_log(&["a file is live", &digest(&saying("three"))]);
+}
+
+#[test]
+fn what_is_no_file_is_refused_and_troubles_nobody() {
+    let mut house = House::saying("one");
+    let token = house.host.player("alice", 0);
+    fs::create_dir(house.games.path().join("folder.wasm")).unwrap();
+    symlink("/dev/zero", house.games.path().join("endless.wasm")).unwrap();
+    let made = Command::new("mkfifo").arg(house.games.path().join("pipe.wasm")).status().unwrap();
+    assert!(made.success());
+    fs::File::create(house.games.path().join("huge.wasm")).unwrap().set_len(1 << 40).unwrap();
+    // As they come, and as they are there at start.
+    for _ in 0..2 {
+        for (name, words) in [
+            ("folder.wasm", "it is no file"),
+            ("endless.wasm", "it is no file"),
+            ("pipe.wasm", "it is no file"),
+            ("huge.wasm", "at most 33554432 are allowed"),
+        ] {
+            house.host.wait_for_log(&["a file is refused", name, words]);
+        }
+        assert_eq!(house.said(&token), "one");
+        house.restart();
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Deals until a hand is not decided at once; the round.
-fn open_hand(host: &Host, token: &str) -> Value {
+pub(super) fn open_hand(host: &Host, token: &str) -> Value {
     loop {
         let hand = host.call(token, "blackjack.deal", json!({ "stake": 100 })).unwrap();
         if hand["actions"].as_array().unwrap().iter().any(|action| action == "stand") {
@@ -27,7 +27,7 @@ fn open_hand(host: &Host, token: &str) -> Value {
 }
 
 /// Stands until the hand is decided.
-fn finish_hand(host: &Host, token: &str) {
+pub(super) fn finish_hand(host: &Host, token: &str) {
     while host.call(token, "blackjack.stand", json!({})).unwrap()["actions"] != json!([]) {}
 }
 
@@ -85,6 +85,14 @@ fn a_disabled_game_takes_no_new_rounds_and_lets_open_ones_finish() {
     open_hand(&house.host, &bob);
 }
 
+/// How many of a player's newest hands were open when something happened.
+fn rounds_over(host: &Host, token: &str, happened: &[u64]) -> usize {
+    let rounds = host.call(token, "round.list", json!({ "limit": 100 })).unwrap();
+    let hands = rounds["rows"].as_array().unwrap().iter().filter(|row| row["game"] == "blackjack");
+    let spans = hands.filter_map(|row| Some((row["opened_at_ms"].as_u64()?, row["closed_at_ms"].as_u64()?)));
+    spans.filter(|(opened, closed)| happened.iter().any(|at| (opened + 1..*closed).contains(at))).count()
+}
+
 /// Players play without pause while the releases of all their games are swapped: no call fails, and no round changes
 /// its release, which the ledger proves.
 #[test]
@@ -132,8 +140,11 @@ fn a_thousand_swaps_under_load_fail_no_call() {
         player.prove(&host, &acknowledged);
     }
     let acts = host.operator("game.releases", json!({ "game": "blackjack", "limit": 1000 })).unwrap();
-    assert!(acts["history"].as_array().unwrap().len() > SWAPS / games.len(), "swaps that were none: {acts}");
-    println!("{} calls acknowledged during {SWAPS} swaps", acknowledged.count());
+    let swaps: Vec<_> = acts["history"].as_array().unwrap().iter().map(|act| act["at_ms"].as_u64().unwrap()).collect();
+    assert!(swaps.len() > SWAPS / games.len(), "swaps that were none: {acts}");
+    let spanning: usize = clients.iter().flatten().map(|player| rounds_over(&host, player.token(), &swaps)).sum();
+    assert!(spanning > 0, "no round was open during a swap");
+    println!("{} calls acknowledged during {SWAPS} swaps, {spanning} hands open over one", acknowledged.count());
 }
 
 #[test]

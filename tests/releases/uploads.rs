@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{House, broken, digest, saying, shipped};
 use crate::{
-    harness::reason,
+    harness::{OPERATOR_TOKEN, reason},
     hostile::components::{BALANCE, Handmade, LOOP},
 };
 
@@ -89,6 +89,17 @@ fn hostile_uploads_are_refused_and_the_old_release_goes_on() {
     assert_eq!(error["data"]["pointer"], "/percent");
 }
 
+/// A body as large as a component is read from nobody but the operator.
+#[test]
+fn only_the_operator_may_send_much() {
+    let house = House::saying("one");
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"game.list","params":{{"x":"{}"}}}}"#, "x".repeat(2 << 20));
+    for (path, token, status) in [("/operator", OPERATOR_TOKEN, 200), ("/operator", "nobody's", 413), ("/rpc", "", 413)]
+    {
+        assert_eq!(house.host.post(path, token, body.as_bytes()).unwrap().0, status, "{path}");
+    }
+}
+
 /// Uploads a component with the text of a signature.
 fn publish_signed(house: &House, component: &[u8], signature: &str) -> Result<Value, Value> {
     let params = json!({ "component": BASE64.encode(component), "signature": signature, "activate": true });
@@ -130,8 +141,18 @@ fn a_game_is_its_owners() {
     publish_signed(&house, &two, &sign(&acme, &two)).unwrap();
     assert_eq!(house.said(&token), "two");
 
+    house.host.publish(&shipped("roulette")).unwrap();
     house.restart_with(&format!("[publishing]\nrequire_signed = true\n{keys}\n"));
     assert_eq!(house.host.publish(&shipped("roulette")).unwrap_err()["data"]["cause"], "unsigned");
+    assert_eq!(house.said(&token), "two");
+    let activate = |house: &House, game: &str, component: &[u8]| {
+        let activated = house.act("activate", json!({ "game": game, "release": digest(component) }));
+        activated.unwrap_err()["data"]["cause"].clone()
+    };
+    assert_eq!(activate(&house, "roulette", &shipped("roulette")), "unsigned");
+    // A key that counts no more: what it has signed plays on, and is not activated again.
+    house.restart_with("");
+    assert_eq!(activate(&house, "handmade", &one), "unknown_key");
     assert_eq!(house.said(&token), "two");
 }
 

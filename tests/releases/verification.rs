@@ -4,7 +4,11 @@ use std::{fs, path::PathBuf};
 
 use serde_json::json;
 
-use super::{House, digest, saying, shipped};
+use super::{
+    House, digest, marked,
+    rounds::{finish_hand, open_hand},
+    saying, shipped,
+};
 use crate::harness::reason;
 
 impl House {
@@ -43,6 +47,60 @@ fn a_changed_byte_takes_a_release_out_of_service_until_it_is_published_again() {
     assert_eq!(house.said(&token), "one");
     assert_eq!(fs::read(house.kept(&component)).unwrap(), component);
     assert_eq!(house.deeds(), ["published", "withdrawn", "activated", "published"]);
+}
+
+#[test]
+fn bytes_that_are_right_again_come_back_into_service() {
+    let house = House::saying("one");
+    let token = house.host.player("alice", 0);
+    let component = saying("one");
+    fs::remove_file(house.kept(&component)).unwrap();
+    assert_eq!(house.act("verify", json!({})).unwrap()[0]["intact"], false);
+    assert_eq!(reason(&house.said(&token)), "release_unavailable");
+    fs::write(house.kept(&component), &component).unwrap();
+    assert_eq!(house.act("verify", json!({})).unwrap()[0]["intact"], true);
+    assert_eq!(house.said(&token), "one");
+    assert_eq!(house.deeds(), ["reinstated", "withdrawn", "activated", "published"]);
+}
+
+#[test]
+fn a_rollback_passes_over_a_release_whose_damage_nobody_has_seen_yet() {
+    let mut house = House::saying("one");
+    let token = house.host.player("alice", 0);
+    for word in ["two", "three"] {
+        house.host.publish(&saying(word)).unwrap();
+    }
+    // Not in memory any more, and not yet verified.
+    house.restart();
+    house.host.wait_for_log(&["releases were verified"]);
+    fs::write(house.kept(&saying("two")), b"something else").unwrap();
+    let state = house.act("rollback", json!({ "from": digest(&saying("three")) })).unwrap();
+    assert_eq!(state["active"], digest(&saying("one")));
+    assert_eq!(house.said(&token), "one");
+    assert_eq!(house.deeds()[..2], ["rolled_back", "withdrawn"]);
+}
+
+#[test]
+fn a_round_on_a_release_that_is_gone_waits_until_it_is_back() {
+    let mut house = House::open("");
+    let (a, b) = (shipped("blackjack"), marked(&shipped("blackjack"), "b"));
+    house.host.publish(&a).unwrap();
+    let token = house.host.player("alice", 1_000_000);
+    open_hand(&house.host, &token);
+    house.host.publish(&b).unwrap();
+    let (status, log) = house.host.terminate();
+    assert!(status.success(), "{log}");
+    fs::remove_file(house.kept(&a)).unwrap();
+    house.host.restart();
+    let balance = house.host.balance(&token);
+    let error = house.host.call(&token, "blackjack.stand", json!({})).unwrap_err();
+    assert_eq!((reason(&error), &error["data"]["release"]), ("release_unavailable", &json!(digest(&a))));
+    assert_eq!(house.host.balance(&token), balance);
+    let upload = json!({ "component": data_encoding::BASE64.encode(&a) });
+    house.host.operator("game.publish", upload).unwrap();
+    finish_hand(&house.host, &token);
+    open_hand(&house.host, &token);
+    assert_eq!(house.host.check_ledger()["aggregates"], 1);
 }
 
 #[test]

@@ -194,7 +194,14 @@ impl OperatorService {
                 let Nothing {} = self.methods.read(method, params)?;
                 Ok(self.document.clone())
             }
-            _ if method.starts_with("game.") => self.releases.answer(&self.methods, method, params).await,
+            _ if method.starts_with("game.") => {
+                if key.is_some() {
+                    let message =
+                        "methods of games take no idempotency_key: they are safe to repeat, game.rollback with 'from'";
+                    return Err(ErrorReply::invalid_params("/idempotency_key", message));
+                }
+                self.releases.answer(&self.methods, method, params).await
+            }
             "ledger.check" => {
                 let Nothing {} = self.methods.read(method, params)?;
                 self.check_ledger().await

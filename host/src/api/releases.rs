@@ -77,6 +77,20 @@ struct ActParams {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+struct RollbackParams {
+    /// The game.
+    game: GameId,
+    /// What is to be given up, if only that: a rollback that is asked for again does not lead back again.
+    #[serde(default)]
+    from: Option<ReleaseDigest>,
+    /// The reason, for the game's history.
+    #[serde(default)]
+    #[schemars(length(max = REASON_CHARACTERS_MAX))]
+    why: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct ReleasesParams {
     /// The game.
     game: GameId,
@@ -110,7 +124,7 @@ struct PublishedRow {
     release: ReleaseDigest,
     /// Whether it was unknown until now.
     new: bool,
-    /// Whether all new rounds are opened on it.
+    /// Whether it is the active release.
     active: bool,
     /// Whose signature the game's further releases need.
     owner: Option<PublisherName>,
@@ -132,7 +146,7 @@ struct GameState {
     candidate: Option<Candidate>,
     /// Whether no new rounds are taken.
     disabled: bool,
-    /// Why the active release cannot be played, if that is so.
+    /// Why the active release or the candidate cannot be played, if that is so.
     problem: Option<String>,
     /// Whose signature further releases need.
     owner: Option<PublisherName>,
@@ -153,7 +167,7 @@ struct VerifiedRow {
     game: GameId,
     release: ReleaseDigest,
     intact: bool,
-    /// Why it is out of service, if it is.
+    /// Why it is out of service or could not be verified, if that is so.
     reason: Option<String>,
 }
 
@@ -169,12 +183,12 @@ pub(super) fn methods(methods: HostMethods) -> Result<HostMethods, SchemaError> 
             "game.activate",
             "Has new rounds opened on a release: all, or a share of players'. Open rounds stay where they are.",
         )?
-        .with::<ActParams, GameState>("game.rollback", "Drops the candidate, else goes back to the release before.")?
+        .with::<RollbackParams, GameState>("game.rollback", "Drops the candidate, else goes back to the release before.")?
         .with::<ActParams, GameState>("game.disable", "Takes no new rounds; open ones may finish.")?
         .with::<ActParams, GameState>("game.enable", "Takes new rounds again.")?
         .with::<VerifyParams, Vec<VerifiedRow>>(
             "game.verify",
-            "Proves the bytes of releases; one that has changed goes out of service.",
+            "Proves the bytes of releases: those that have changed go out of service, those that are right again come back.",
         )
 }
 
@@ -203,8 +217,8 @@ impl Releases {
                 state(self.catalog.activate(&game, release, activation, operators(why)).await)
             }
             "game.rollback" => {
-                let ActParams { game, why } = methods.read(method, params)?;
-                state(self.catalog.roll_back(&game, operators(why)).await)
+                let RollbackParams { game, from, why } = methods.read(method, params)?;
+                state(self.catalog.roll_back(&game, from, operators(why)).await)
             }
             "game.disable" | "game.enable" => {
                 let ActParams { game, why } = methods.read(method, params)?;
@@ -220,8 +234,11 @@ impl Releases {
         if percent.is_some() && !activate {
             return Err(ErrorReply::invalid_params("/percent", "percent needs activate"));
         }
-        let component = BASE64.decode(component.as_bytes());
-        let component = component.map_err(|error| ErrorReply::invalid_params("/component", error.to_string()))?;
+        // Tens of megabytes, beside what is played.
+        let decoding = tokio::task::spawn_blocking(move || BASE64.decode(component.as_bytes())).await;
+        let component = decoding
+            .map_err(|_| ErrorReply::internal())?
+            .map_err(|error| ErrorReply::invalid_params("/component", error.to_string()))?;
         let upload = Upload { component: component.into(), signature };
         let activation = activate.then_some(Activation { percent });
         let published = self.catalog.publish(upload, activation, operators(why)).await.map_err(error_reply)?;
@@ -246,11 +263,11 @@ impl Releases {
 
     async fn verify(&self, params: VerifyParams) -> Result<Json, ErrorReply> {
         let verified = self.catalog.verify(params.game.as_ref()).await.map_err(error_reply)?;
-        let rows = verified.into_iter().map(|catalog::Verified { game, release, broken }| VerifiedRow {
+        let rows = verified.into_iter().map(|catalog::Verified { game, release, problem }| VerifiedRow {
             game,
             release,
-            intact: broken.is_none(),
-            reason: broken,
+            intact: problem.is_none(),
+            reason: problem,
         });
         reply(&rows.collect::<Vec<_>>())
     }
@@ -261,9 +278,6 @@ impl GameState {
         let listing = &game.listing;
         let active = listing.active.and_then(|active| listing.release(&active).ok());
         let shown = active.or(listing.releases.last());
-        let problem = active.filter(|_| game.active().is_none()).map(|active| {
-            active.broken.clone().unwrap_or_else(|| "it could not be loaded; the host's log says why".to_owned())
-        });
         Self {
             game: listing.game.clone(),
             title: shown.map(|release| release.title.clone()).unwrap_or_default(),
@@ -271,7 +285,7 @@ impl GameState {
             active: listing.active,
             candidate: listing.candidate,
             disabled: listing.disabled,
-            problem,
+            problem: game.problem(),
             owner: listing.owner.clone(),
             releases: listing.releases.len(),
         }
@@ -300,14 +314,15 @@ fn error_reply(error: CatalogError) -> ErrorReply {
         CatalogError::Listing(error) => HostError::ActRefused { cause: cause_of_listing(&error), detail },
         CatalogError::NotLoaded { .. } => HostError::ActRefused { cause: "not_loaded", detail },
         CatalogError::UnknownGame(game) => HostError::GameNotFound { game },
-        CatalogError::Contended => HostError::Contended,
+        CatalogError::Contended => HostError::ActRefused { cause: "contended", detail },
         CatalogError::Store(error) => {
             tracing::error!(%error, "an act on a game was not done");
-            match error {
-                StoreError::Full(_) => HostError::StoreFull,
-                StoreError::Unavailable(_) => HostError::StoreUnavailable,
-                StoreError::Corrupt(_) => HostError::StoreCorrupt,
-            }
+            let cause = match error {
+                StoreError::Full(_) => "store_full",
+                StoreError::Unavailable(_) => "store_unavailable",
+                StoreError::Corrupt(_) => "store_corrupt",
+            };
+            HostError::ActRefused { cause, detail }
         }
     }
     .into()
@@ -344,5 +359,6 @@ fn cause_of_listing(error: &ListingError) -> &'static str {
         ListingError::Broken { .. } => "broken",
         ListingError::NothingBeside => "nothing_beside",
         ListingError::NothingBefore(_) => "nothing_before",
+        ListingError::MovedOn { .. } => "moved_on",
     }
 }

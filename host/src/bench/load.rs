@@ -207,6 +207,7 @@ impl Connection {
             .header("Authorization", format!("Bearer {token}"))
             .header("Content-Type", "application/json")
             .body(Full::new(Bytes::from(body)))?;
+        self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();
         let answer = response.into_body().collect().await?.to_bytes();

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::{
@@ -25,18 +26,31 @@ use crate::{catalog::Playable, config::Config, engine::Engine, identity::Release
 /// What was measured of releases.
 #[derive(Debug)]
 pub(super) struct Releases {
-    /// Of each game: its name, bytes, compiling it, and loading it compiled.
-    pub(super) loading: Vec<(String, usize, Duration, Duration)>,
+    pub(super) loading: Vec<Loading>,
     /// From a file written to its release being live, as a client sees it: unknown until then.
     pub(super) live_cold: Duration,
     /// The same for a release that was there before.
     pub(super) live_known: Duration,
-    pub(super) without_swaps: Figures,
-    pub(super) with_swaps: Figures,
     pub(super) swaps: u32,
-    pub(super) memory_before_bytes: u64,
-    pub(super) memory_after_bytes: u64,
+    pub(super) without_swaps: Figures,
+    /// Memory before each of what follows, and at the end.
+    pub(super) memory_bytes: [u64; 4],
+    pub(super) with_swaps: Figures,
+    /// As many calls again.
+    pub(super) without_swaps_again: Figures,
+    /// As many swaps again, with nobody playing.
+    pub(super) swaps_alone: Duration,
     pub(super) many: Many,
+}
+
+/// Loading one release.
+#[derive(Debug)]
+pub(super) struct Loading {
+    pub(super) game: String,
+    pub(super) bytes: usize,
+    pub(super) compile: Duration,
+    /// Compiled already: the median of some.
+    pub(super) cached: Duration,
 }
 
 /// Many games on one host.
@@ -71,7 +85,44 @@ pub(super) async fn measure(plan: &Plan) -> anyhow::Result<Releases> {
     let bar = progress(plan.rounds, "without swaps");
     let without_swaps = load.run(plan.rounds, 1, &|call| spin("without", call), &bar).await?;
     bar.finish_and_clear();
-    let memory_before_bytes = server.memory_bytes()?;
+    let mut memory_bytes = vec![server.memory_bytes()?];
+    let pair = [component.as_slice(), &other];
+    let with_swaps = swap_under_load(plan, &load, &mut operator, pair).await?;
+    memory_bytes.push(server.memory_bytes()?);
+    let bar = progress(with_swaps.calls, "without swaps again");
+    let without_swaps_again = load.run(with_swaps.calls, 1, &|call| spin("again", call), &bar).await?;
+    bar.finish_and_clear();
+    memory_bytes.push(server.memory_bytes()?);
+    let begun = Instant::now();
+    let bar = progress(u64::from(plan.swaps), "swaps alone");
+    operator.swap(pair, plan.swaps, &bar).await?;
+    bar.finish_and_clear();
+    let swaps_alone = begun.elapsed();
+    memory_bytes.push(server.memory_bytes()?);
+    let memory_bytes = memory_bytes.try_into().unwrap_or_default();
+    server.stop().await?;
+    let many = measure_many(plan, &component, memory_of_one_bytes).await.context("many games")?;
+    Ok(Releases {
+        loading,
+        live_cold,
+        live_known,
+        swaps: plan.swaps,
+        without_swaps,
+        memory_bytes,
+        with_swaps,
+        without_swaps_again,
+        swaps_alone,
+        many,
+    })
+}
+
+/// Calls without pause for as long as the swaps take.
+async fn swap_under_load(
+    plan: &Plan,
+    load: &Load,
+    operator: &mut Operator,
+    pair: [&[u8]; 2],
+) -> anyhow::Result<Figures> {
     let swapped = Arc::new(AtomicBool::new(false));
     let wanted = {
         let swapped = swapped.clone();
@@ -79,36 +130,19 @@ pub(super) async fn measure(plan: &Plan) -> anyhow::Result<Releases> {
     };
     let bar = progress(u64::from(plan.swaps), "swaps under load");
     let swapping = async {
-        for swap in 0..plan.swaps {
-            operator.activate(if swap % 2 == 0 { &other } else { &component }).await?;
-            bar.inc(1);
-        }
+        let done = operator.swap(pair, plan.swaps, &bar).await;
         swapped.store(true, Ordering::Relaxed);
-        Ok::<_, anyhow::Error>(())
+        done
     };
-    let quiet = indicatif::ProgressBar::hidden();
-    let spin_swapped = |call| spin("with", call);
-    let (with_swaps, swapping) = tokio::join!(load.run_while(wanted, 1, &spin_swapped, &quiet), swapping);
+    let (quiet, spin) = (ProgressBar::hidden(), |call| spin("with", call));
+    let (figures, swapping) = tokio::join!(load.run_while(wanted, 1, &spin, &quiet), swapping);
     bar.finish_and_clear();
     swapping?;
-    let with_swaps = with_swaps?;
-    let memory_after_bytes = server.memory_bytes()?;
-    server.stop().await?;
-    let many = measure_many(plan, &component, memory_of_one_bytes).await.context("many games")?;
-    Ok(Releases {
-        loading,
-        live_cold,
-        live_known,
-        without_swaps,
-        with_swaps,
-        swaps: plan.swaps,
-        memory_before_bytes,
-        memory_after_bytes,
-        many,
-    })
+    figures
 }
 
-async fn measure_loading(plan: &Plan) -> anyhow::Result<Vec<(String, usize, Duration, Duration)>> {
+async fn measure_loading(plan: &Plan) -> anyhow::Result<Vec<Loading>> {
+    const LOADS: usize = 21;
     let directory = tempfile::tempdir_in(&plan.directory)?;
     let engine = Arc::new(Engine::start(Config::default().engine(directory.path().to_owned()))?);
     let mut paths =
@@ -121,9 +155,14 @@ async fn measure_loading(plan: &Plan) -> anyhow::Result<Vec<(String, usize, Dura
         let begun = Instant::now();
         let game = Playable::load(&engine, component.clone()).await?.release.descriptor().id.to_string();
         let compile = begun.elapsed();
-        let begun = Instant::now();
-        Playable::load(&engine, component.clone()).await?;
-        rows.push((game, component.len(), compile, begun.elapsed()));
+        let mut cached = Vec::new();
+        for _ in 0..LOADS {
+            let begun = Instant::now();
+            Playable::load(&engine, component.clone()).await?;
+            cached.push(begun.elapsed());
+        }
+        cached.sort_unstable();
+        rows.push(Loading { game, bytes: component.len(), compile, cached: cached[LOADS / 2] });
     }
     Ok(rows)
 }
@@ -172,9 +211,14 @@ impl Operator {
         Ok(answer["result"].take())
     }
 
-    async fn activate(&mut self, component: &[u8]) -> anyhow::Result<()> {
-        let release = ReleaseDigest::of(component);
-        self.call("game.activate", json!({ "game": GAME, "release": release })).await.map(drop)
+    /// Swaps between two releases, the first of them being active.
+    async fn swap(&mut self, pair: [&[u8]; 2], swaps: u32, progress: &ProgressBar) -> anyhow::Result<()> {
+        let releases = pair.map(ReleaseDigest::of);
+        for (_, release) in (0..swaps).zip(releases.iter().cycle().skip(1)) {
+            self.call("game.activate", json!({ "game": GAME, "release": release })).await?;
+            progress.inc(1);
+        }
+        Ok(())
     }
 
     /// Puts a file into the directory and asks until its release is live.

@@ -4,7 +4,11 @@ use std::{fmt, fs, time::Duration};
 
 use hdrhistogram::Histogram;
 
-use super::{METHOD, Plan, Speed, load::Figures, releases::Releases};
+use super::{
+    METHOD, Plan, Speed,
+    load::Figures,
+    releases::{Loading, Releases},
+};
 
 /// The whole of a run.
 #[derive(Debug)]
@@ -89,7 +93,7 @@ fn write_speed(f: &mut fmt::Formatter<'_>, plan: &Plan, speed: &Speed) -> fmt::R
 
 fn write_releases(f: &mut fmt::Formatter<'_>, releases: &Releases) -> fmt::Result {
     writeln!(f, "\nloading a release                    bytes   compile    cached")?;
-    for (game, bytes, compile, cached) in &releases.loading {
+    for Loading { game, bytes, compile, cached } in &releases.loading {
         writeln!(f, "{game:<32} {bytes:>9} {:>9} {:>9}", milliseconds(*compile), milliseconds(*cached))?;
     }
     writeln!(
@@ -98,15 +102,24 @@ fn write_releases(f: &mut fmt::Formatter<'_>, releases: &Releases) -> fmt::Resul
         milliseconds(releases.live_cold),
         milliseconds(releases.live_known)
     )?;
+    let Releases { swaps, without_swaps, with_swaps, without_swaps_again, swaps_alone, .. } = releases;
     writeln!(f, "\nswaps under load                   calls/s   p50 us   p99 us p99.9 us")?;
-    write_figures(f, "without swaps", &releases.without_swaps)?;
-    write_figures(f, &format!("during {} swaps", releases.swaps), &releases.with_swaps)?;
+    write_figures(f, "without swaps", without_swaps)?;
+    write_figures(f, &format!("during {swaps} swaps"), with_swaps)?;
+    write_figures(f, "without swaps again", without_swaps_again)?;
+    let each = |elapsed: Duration| milliseconds(elapsed / (*swaps).max(1));
     writeln!(
         f,
-        "one swap each {}; no call has failed; memory {} MiB before the swaps, {} MiB after them",
-        milliseconds(releases.with_swaps.elapsed / releases.swaps.max(1)),
-        releases.memory_before_bytes >> 20,
-        releases.memory_after_bytes >> 20,
+        "one swap each {}, each {} where nobody plays; no call has failed",
+        each(with_swaps.elapsed),
+        each(*swaps_alone)
+    )?;
+    let [before, swapped, played, alone] = releases.memory_bytes.map(|bytes| bytes >> 20);
+    writeln!(
+        f,
+        "memory {before} MiB, {swapped} MiB after {} calls with {swaps} swaps, {played} MiB after as many calls without, \
+         {alone} MiB after {swaps} swaps alone",
+        with_swaps.calls,
     )?;
     let many = &releases.many;
     writeln!(

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     identity::{AggregateId, ReleaseDigest},
-    listing::Listing,
+    listing::{Candidate, Listing},
 };
 
 /// A game with its loaded releases. Never changed, only replaced.
@@ -44,9 +44,21 @@ impl LiveGame {
         self.loaded(self.listing.active.as_ref()?)
     }
 
-    /// The release that a player's new rounds are opened on.
+    /// What should be played and cannot be, and why.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let played = self.listing.active.into_iter().chain(self.listing.candidate.map(|candidate| candidate.release));
+        let unloaded = played.into_iter().find(|release| self.loaded(release).is_none())?;
+        let broken = self.listing.release(&unloaded).ok().and_then(|listed| listed.broken.as_deref());
+        Some(format!("release {unloaded}: {}", broken.unwrap_or("it could not be loaded; the host's log says why")))
+    }
+
+    /// The release that a player's new rounds are opened on. A candidate that cannot be played costs nobody the game.
     pub(super) fn wanted_by(&self, player: &AggregateId) -> Option<ReleaseDigest> {
-        let candidate = self.listing.candidate.filter(|candidate| candidate.is_for(&self.listing.game, player));
+        let is_theirs = |candidate: &Candidate| {
+            candidate.is_for(&self.listing.game, player) && self.loaded(&candidate.release).is_some()
+        };
+        let candidate = self.listing.candidate.filter(is_theirs);
         candidate.map(|candidate| candidate.release).or(self.listing.active)
     }
 
@@ -68,8 +80,8 @@ impl LiveGame {
 
 impl Playing {
     /// Counts a step that was played; `broke` says how it broke down, if it did. A verdict is given once.
-    pub(super) fn observe(&self, now_ms: u64, broke: Option<&'static str>) -> Option<Verdict> {
-        self.probation.as_ref()?.observe(now_ms, broke)
+    pub(super) fn observe(&self, player: &AggregateId, now_ms: u64, broke: Option<&'static str>) -> Option<Verdict> {
+        self.probation.as_ref()?.observe(player, now_ms, broke)
     }
 
     /// A verdict could not be carried out: the next malfunction gives another.

@@ -13,12 +13,13 @@ mod verification;
 use std::{
     collections::BTreeMap,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
+use futures_util::{StreamExt as _, stream};
 use quick_cache::sync::Cache;
-use tokio::{sync::Mutex, task::JoinSet};
+use tokio::sync::Mutex;
 
 pub use self::{
     acts::Activation,
@@ -43,6 +44,9 @@ use crate::{
 /// needs them.
 const IDLE_RELEASES_MAX: usize = 64;
 
+/// How long a release that could not be loaded is not tried again.
+const RELOAD_PAUSE: Duration = Duration::from_secs(10);
+
 /// What an operator may choose about releases.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -61,6 +65,8 @@ pub struct Catalog {
     settings: Settings,
     live: ArcSwap<Games>,
     loaded: Cache<ReleaseDigest, Arc<Playable>>,
+    /// What could not be loaded, and when that was tried: not every call is to try it again.
+    refused: Cache<ReleaseDigest, (Instant, NotLoaded)>,
     /// Held from the reading of a listing until its successor is live.
     acting: Mutex<()>,
 }
@@ -71,10 +77,13 @@ pub type Games = BTreeMap<GameId, Arc<LiveGame>>;
 /// A release that is in the catalog cannot be played.
 #[derive(Clone, Debug, thiserror::Error)]
 enum NotLoaded {
+    /// Its bytes are gone or changed.
     #[error("{0}")]
     Damaged(String),
+    /// This host does not take it as it is configured now.
     #[error("it cannot be loaded any more: {0}")]
     Refused(String),
+    /// Nobody knows.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -100,15 +109,16 @@ impl Catalog {
             settings,
             live: ArcSwap::default(),
             loaded: Cache::new(IDLE_RELEASES_MAX),
+            refused: Cache::new(IDLE_RELEASES_MAX),
             acting: Mutex::new(()),
         });
-        let mut loading = JoinSet::new();
-        for listing in listings {
-            let catalog = catalog.clone();
-            loading.spawn(async move { catalog.bring_to_life(listing).await });
-        }
+        let loading = listings.into_iter().map(|listing| catalog.bring_to_life(listing));
+        let loaded: Vec<_> = stream::iter(loading).buffer_unordered(at_once()).collect().await;
         let mut games = Games::new();
-        for game in loading.join_all().await {
+        for (game, unloaded) in loaded {
+            for (release, error) in unloaded {
+                tracing::error!(game = %game.listing.game, %release, %error, "a release cannot be played");
+            }
             games.insert(game.listing.game.clone(), Arc::new(game));
         }
         catalog.live.store(Arc::new(games));
@@ -149,9 +159,14 @@ impl Catalog {
             return Ok(playing);
         }
         match self.load_listed(&live.listing, &wanted).await {
-            Ok(playable) => Ok(live.playing_on(playable)),
+            Ok(playable) => {
+                if live.listing.played().any(|played| played == wanted) {
+                    self.refresh(game);
+                }
+                Ok(live.playing_on(playable))
+            }
             Err(error) => {
-                tracing::warn!(%game, release = %wanted, %error, "a call needs a release that cannot be played");
+                tracing::debug!(%game, release = %wanted, %error, "a call needs a release that cannot be played");
                 Err(HostError::ReleaseUnavailable { game: game.clone(), release: wanted }.into())
             }
         }
@@ -186,8 +201,10 @@ impl Catalog {
             return Err(NotLoaded::Damaged(reason));
         }
         let loaded = self.load(release).await;
-        if let Err(NotLoaded::Damaged(reason)) = &loaded {
-            self.withdraw(&listing.game, *release, reason.clone());
+        match &loaded {
+            Ok(_) => {}
+            Err(NotLoaded::Damaged(_)) => self.settle(&listing.game, *release),
+            Err(error) => tracing::error!(game = %listing.game, %release, %error, "a release cannot be played"),
         }
         loaded
     }
@@ -195,44 +212,63 @@ impl Catalog {
     /// A release from memory, else from the store; its bytes are proved to be what its digest says.
     async fn load(&self, release: &ReleaseDigest) -> Result<Arc<Playable>, NotLoaded> {
         let reading = async {
+            if let Some((tried, error)) = self.refused.get(release)
+                && tried.elapsed() < RELOAD_PAUSE
+            {
+                return Err(error);
+            }
             let bytes = self.intact(release).await?;
             let playable = Playable::load(&self.engine, bytes).await;
-            playable.map(Arc::new).map_err(|error| NotLoaded::Refused(error.to_string()))
+            playable.map(Arc::new).map_err(|error| {
+                let error = NotLoaded::Refused(error.to_string());
+                self.refused.insert(*release, (Instant::now(), error.clone()));
+                error
+            })
         };
         self.loaded.get_or_insert_async(release, reading).await
     }
 
-    /// What is to be live for a listing.
-    async fn bring_to_life(self: &Arc<Self>, listing: Listing) -> LiveGame {
+    /// What is to be live for a listing, and what of it could not be loaded.
+    async fn bring_to_life(&self, listing: Listing) -> (LiveGame, Vec<(ReleaseDigest, NotLoaded)>) {
         let before = self.live.load().get(&listing.game).cloned();
-        let mut playables = Vec::new();
+        let (mut playables, mut unloaded) = (Vec::new(), Vec::new());
         for release in listing.played() {
-            if let Some(playing) = before.as_ref().and_then(|before| before.playing(&release)) {
-                playables.push(playing.playable);
-                continue;
-            }
-            match self.load_listed(&listing, &release).await {
-                Ok(playable) => playables.push(playable),
-                Err(error) => {
-                    tracing::error!(game = %listing.game, %release, %error, "a release cannot be played");
-                }
+            let live = before.as_ref().and_then(|before| before.playing(&release));
+            match live.map(|playing| playing.playable) {
+                Some(playable) => playables.push(playable),
+                None => match self.load(&release).await {
+                    Ok(playable) => playables.push(playable),
+                    Err(error) => unloaded.push((release, error)),
+                },
             }
         }
-        LiveGame::new(listing, playables, before.as_deref(), &self.settings.probation)
+        (LiveGame::new(listing, playables, before.as_deref(), &self.settings.probation), unloaded)
     }
 
-    /// Has the release taken out of service, in a task of its own: whoever found the damage may hold what that needs.
-    fn withdraw(self: &Arc<Self>, game: &GameId, release: ReleaseDigest, reason: String) {
+    /// Has a game made live anew, because what could not be loaded now can be; in a task of its own.
+    fn refresh(self: &Arc<Self>, game: &GameId) {
         let (catalog, game) = (self.clone(), game.clone());
         tokio::spawn(async move {
-            let motive = motive(Actor::Croupier, Some(reason));
-            let act = catalog.change(&game, move |listing| listing.withdraw(&release, &motive)).await;
-            match act {
-                Ok(_) => catalog.loaded.remove(&release).map(drop).unwrap_or_default(),
-                Err(error) => tracing::error!(%game, %release, %error, "a damaged release could not be withdrawn"),
+            if let Err(error) = catalog.change(&game, |_| Ok(Vec::new())).await {
+                tracing::error!(%game, %error, "the game could not be made live");
             }
         });
     }
+
+    /// Has it settled whether a release is damaged, in a task of its own: whoever found the damage need not wait.
+    fn settle(self: &Arc<Self>, game: &GameId, release: ReleaseDigest) {
+        let (catalog, game) = (self.clone(), game.clone());
+        tokio::spawn(async move {
+            if let Err(error) = catalog.verify_release(&game, &release).await {
+                tracing::error!(%game, %release, %error, "a damaged release could not be withdrawn");
+            }
+        });
+    }
+}
+
+/// How many releases are read and loaded side by side: their bytes are in memory meanwhile.
+fn at_once() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 impl std::fmt::Debug for Catalog {

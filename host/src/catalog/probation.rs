@@ -4,11 +4,18 @@
 //! faults ("not enough money") are answers like others. Every host counts for itself.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    collections::HashSet,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use crate::{identity::ReleaseDigest, listing::Listing};
+use crate::{
+    identity::{AggregateId, ReleaseDigest},
+    listing::Listing,
+};
 
 /// When a release on probation is taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +24,9 @@ pub struct Rule {
     pub malfunction_percent_max: u8,
     /// Steps that must have been seen before anything is decided.
     pub steps_min: u64,
-    /// What is counted is counted within this time, and then anew.
+    /// Players for whom it must have broken down: no one of them decides alone.
+    pub players_min: usize,
+    /// What is counted is counted within this time, or for as long as it takes to see enough, and then anew.
     pub window: Duration,
     /// How long an active release is on probation. A candidate always is.
     pub length: Duration,
@@ -28,6 +37,7 @@ impl Default for Rule {
         Self {
             malfunction_percent_max: 5,
             steps_min: 20,
+            players_min: 3,
             window: Duration::from_mins(1),
             length: Duration::from_hours(1),
         }
@@ -45,6 +55,8 @@ pub(super) struct Probation {
     window_began_ms: AtomicU64,
     steps: AtomicU64,
     malfunctions: AtomicU64,
+    /// For whom it broke down in this window, as far as that has to be known.
+    players: Mutex<HashSet<AggregateId>>,
     decided: AtomicBool,
 }
 
@@ -63,24 +75,25 @@ impl PartialEq for Probation {
 }
 
 impl Probation {
-    /// Who is watched: the candidate, else the active release where there is another to go back to.
+    /// Who is watched: the candidate, else the active release where it is new and there is another to go back to.
     pub(super) fn of(listing: &Listing, rule: &Rule) -> Option<Self> {
         if rule.malfunction_percent_max >= 100 {
             return None;
         }
-        let (release, as_candidate) = match (&listing.candidate, listing.active) {
-            (Some(candidate), _) => (candidate.release, true),
-            (None, Some(active)) if !listing.previous.is_empty() => (active, false),
+        let (release, as_candidate, since_ms) = match (&listing.candidate, listing.active, listing.new_since_ms) {
+            (Some(candidate), _, _) => (candidate.release, true, candidate.since_ms),
+            (None, Some(active), Some(since_ms)) if listing.has_fallback() => (active, false, since_ms),
             _ => return None,
         };
         Some(Self {
             release,
             as_candidate,
             rule: rule.clone(),
-            since_ms: listing.activated_at_ms,
-            window_began_ms: AtomicU64::new(listing.activated_at_ms),
+            since_ms,
+            window_began_ms: AtomicU64::new(since_ms),
             steps: AtomicU64::new(0),
             malfunctions: AtomicU64::new(0),
+            players: Mutex::default(),
             decided: AtomicBool::new(false),
         })
     }
@@ -90,29 +103,44 @@ impl Probation {
     }
 
     /// Counts a step. The counters are read and written without a lock: a step more or less in a window decides nothing.
-    pub(super) fn observe(&self, now_ms: u64, broke: Option<&'static str>) -> Option<Verdict> {
-        let Rule { malfunction_percent_max, steps_min, window, length } = &self.rule;
+    pub(super) fn observe(&self, player: &AggregateId, now_ms: u64, broke: Option<&'static str>) -> Option<Verdict> {
+        let Rule { malfunction_percent_max, steps_min, players_min, window, length } = &self.rule;
         if !self.as_candidate && now_ms.saturating_sub(self.since_ms) > milliseconds(*length) {
             return None;
         }
-        if now_ms.saturating_sub(self.window_began_ms.load(Relaxed)) > milliseconds(*window) {
-            self.window_began_ms.store(now_ms, Relaxed);
-            self.steps.store(0, Relaxed);
-            self.malfunctions.store(0, Relaxed);
+        let elapsed_ms = now_ms.saturating_sub(self.window_began_ms.load(Relaxed));
+        if elapsed_ms > milliseconds(*window) && self.steps.load(Relaxed) >= *steps_min {
+            self.begin_window(now_ms);
         }
         let steps = self.steps.fetch_add(1, Relaxed) + 1;
         let broke = broke?;
         let malfunctions = self.malfunctions.fetch_add(1, Relaxed) + 1;
+        let players = self.count_player(player);
         let too_many = malfunctions * 100 > steps * u64::from(*malfunction_percent_max);
-        if steps < *steps_min || !too_many || self.decided.swap(true, Relaxed) {
+        if steps < *steps_min || players < *players_min || !too_many || self.decided.swap(true, Relaxed) {
             return None;
         }
         let reason = format!(
             "{malfunctions} of {steps} steps broke down within {} s, and {malfunction_percent_max} % are allowed; the last \
              one: {broke}",
-            window.as_secs(),
+            elapsed_ms.div_ceil(1000),
         );
         Some(Verdict { release: self.release, reason })
+    }
+
+    fn begin_window(&self, now_ms: u64) {
+        self.window_began_ms.store(now_ms, Relaxed);
+        self.steps.store(0, Relaxed);
+        self.malfunctions.store(0, Relaxed);
+        self.players.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn count_player(&self, player: &AggregateId) -> usize {
+        let mut players = self.players.lock().unwrap_or_else(PoisonError::into_inner);
+        if players.len() < self.rule.players_min {
+            players.insert(player.clone());
+        }
+        players.len()
     }
 
     /// The verdict could not be carried out: the next malfunction gives another.
@@ -133,17 +161,22 @@ mod tests {
     const RULE: Rule = Rule {
         malfunction_percent_max: 10,
         steps_min: 10,
+        players_min: 2,
         window: Duration::from_secs(60),
         length: Duration::from_secs(600),
     };
+    const BROKE: Option<&str> = Some("game_trapped");
 
     fn digest(number: u8) -> ReleaseDigest {
         ReleaseDigest::of(&[number])
     }
 
+    fn motive() -> Motive {
+        Motive { by: Actor::Operator, at_ms: 1000, why: None }
+    }
+
     fn listing() -> Listing {
         let mut listing = Listing::new("dice".parse().unwrap());
-        let motive = Motive { by: Actor::Operator, at_ms: 1000, why: None };
         for number in 0..2 {
             let release = ListedRelease {
                 release: digest(number),
@@ -156,16 +189,23 @@ mod tests {
                 state_version: 0,
                 broken: None,
             };
-            listing.publish(release, &motive).unwrap();
+            listing.publish(release, &motive()).unwrap();
         }
-        listing.activate(&digest(0), None, &motive).unwrap();
+        listing.activate(&digest(0), None, &motive()).unwrap();
         listing
     }
 
     fn active() -> Probation {
         let mut listing = listing();
-        listing.activate(&digest(1), None, &Motive { by: Actor::Operator, at_ms: 1000, why: None }).unwrap();
+        listing.activate(&digest(1), None, &motive()).unwrap();
         Probation::of(&listing, &RULE).unwrap()
+    }
+
+    /// Steps of two players in turn, as many as are asked for: how many of them led to a verdict.
+    fn steps(probation: &Probation, count: u32, now_ms: u64, broke: Option<&'static str>) -> usize {
+        let players = ["player/alice", "player/bob"].map(|player| player.parse().unwrap());
+        let players = players.iter().cycle().take(count as usize);
+        players.filter_map(|player| probation.observe(player, now_ms, broke)).count()
     }
 
     #[test]
@@ -174,53 +214,77 @@ mod tests {
     }
 
     #[test]
+    fn what_was_gone_back_to_is_not_new() {
+        let mut listing = listing();
+        listing.activate(&digest(1), None, &motive()).unwrap();
+        listing.activate(&digest(0), None, &motive()).unwrap();
+        assert_eq!(Probation::of(&listing, &RULE).unwrap().release(), digest(0));
+        listing.roll_back(None, &motive()).unwrap();
+        assert!(Probation::of(&listing, &RULE).is_none());
+    }
+
+    #[test]
+    fn a_dropped_candidate_does_not_put_the_active_release_on_probation_anew() {
+        let mut listing = listing();
+        let late = Motive { at_ms: 9_000_000, ..motive() };
+        listing.activate(&digest(1), Some(5), &late).unwrap();
+        listing.activate(&digest(1), None, &late).unwrap();
+        listing.activate(&digest(0), Some(5), &Motive { at_ms: 19_000_000, ..motive() }).unwrap();
+        listing.roll_back(None, &late).unwrap();
+        let probation = Probation::of(&listing, &RULE).unwrap();
+        assert_eq!((probation.release(), probation.since_ms), (digest(1), 9_000_000));
+    }
+
+    #[test]
     fn a_release_is_taken_back_once_above_its_bound_and_not_before_enough_was_seen() {
         let probation = active();
-        for _ in 0..9 {
-            assert_eq!(probation.observe(1500, Some("game_trapped")), None);
-        }
-        let verdict = probation.observe(1500, Some("game_timeout")).unwrap();
+        assert_eq!(steps(&probation, 9, 1500, BROKE), 0);
+        let verdict = probation.observe(&"player/bob".parse().unwrap(), 1500, Some("game_timeout")).unwrap();
         assert_eq!(verdict.release, digest(1));
         assert_eq!(
             verdict.reason,
-            "10 of 10 steps broke down within 60 s, and 10 % are allowed; the last one: game_timeout"
+            "10 of 10 steps broke down within 1 s, and 10 % are allowed; the last one: game_timeout"
         );
-        assert_eq!(probation.observe(1500, Some("game_trapped")), None, "it is decided");
+        assert_eq!(steps(&probation, 10, 1500, BROKE), 0, "it is decided");
         probation.reopen();
-        assert!(probation.observe(1500, Some("game_trapped")).is_some());
+        assert_eq!(steps(&probation, 10, 1500, BROKE), 1);
+    }
+
+    #[test]
+    fn one_player_does_not_decide_for_all() {
+        let probation = active();
+        let alice = "player/alice".parse().unwrap();
+        for _ in 0..1000 {
+            assert_eq!(probation.observe(&alice, 1500, BROKE), None);
+        }
+        assert!(probation.observe(&"player/bob".parse().unwrap(), 1500, BROKE).is_some());
     }
 
     #[test]
     fn up_to_its_bound_it_stays() {
         let probation = active();
-        for _ in 0..90 {
-            assert_eq!(probation.observe(1500, None), None);
-        }
-        for _ in 0..10 {
-            assert_eq!(probation.observe(1500, Some("game_trapped")), None);
-        }
-        assert!(probation.observe(1500, Some("game_trapped")).is_some(), "11 of 101");
+        assert_eq!(steps(&probation, 90, 1500, None), 0);
+        assert_eq!(steps(&probation, 10, 1500, BROKE), 0);
+        assert_eq!(steps(&probation, 1, 1500, BROKE), 1, "11 of 101");
     }
 
     #[test]
-    fn a_window_begins_anew_and_probation_ends() {
+    fn a_window_begins_anew_once_enough_was_seen_and_probation_ends() {
         let probation = active();
-        for _ in 0..9 {
-            probation.observe(1500, Some("game_trapped"));
-        }
-        assert_eq!(probation.observe(62_000, Some("game_trapped")), None, "one of one in the new window");
-        for _ in 0..100 {
-            assert_eq!(probation.observe(602_000, Some("game_trapped")), None);
-        }
+        assert_eq!(steps(&probation, 1, 1500, BROKE), 0);
+        assert_eq!(steps(&probation, 9, 1500, None), 0);
+        assert_eq!(steps(&probation, 9, 62_000, BROKE), 0, "nine of nine in the new window");
+        assert_eq!(steps(&probation, 1, 180_000, BROKE), 1, "however long it takes to see enough");
+        let probation = active();
+        assert_eq!(steps(&probation, 100, 602_000, BROKE), 0);
     }
 
     #[test]
     fn a_candidate_is_always_on_probation() {
         let mut listing = listing();
-        listing.activate(&digest(1), Some(5), &Motive { by: Actor::Operator, at_ms: 1000, why: None }).unwrap();
+        listing.activate(&digest(1), Some(5), &motive()).unwrap();
         let probation = Probation::of(&listing, &RULE).unwrap();
         assert_eq!(probation.release(), digest(1));
-        let verdicts = (0..10).filter_map(|_| probation.observe(9_000_000, Some("game_trapped")));
-        assert_eq!(verdicts.count(), 1);
+        assert_eq!(steps(&probation, 10, 9_000_000, BROKE), 1);
     }
 }

@@ -9,7 +9,7 @@ use super::{Activation, Catalog, CatalogError, LiveGame, Playable, Refusal};
 use crate::{
     engine::LoadError,
     identity::{GameId, PublisherName, ReleaseDigest},
-    listing::{ListedRelease, Listing, Motive},
+    listing::{Act, ListedRelease, Listing, Motive},
     signing::Signature,
 };
 
@@ -24,7 +24,7 @@ pub struct Upload {
 
 /// An upload that has passed every check that does not depend on the catalog.
 pub(super) struct Examined {
-    pub(super) playable: Arc<Playable>,
+    playable: Arc<Playable>,
     upload: Upload,
     publisher: Option<PublisherName>,
     elapsed: Duration,
@@ -44,7 +44,7 @@ pub struct Published {
 }
 
 impl Catalog {
-    /// Takes in a release, and has it played if that is asked for.
+    /// Takes in a release, and has it played if that is asked for: all of it or nothing.
     ///
     /// # Errors
     /// [`CatalogError`].
@@ -62,9 +62,7 @@ impl Catalog {
     pub(super) async fn examine(self: &Arc<Self>, upload: Upload) -> Result<Examined, Refusal> {
         let begun = Instant::now();
         self.engine.check_size(upload.component.len())?;
-        let component = upload.component.clone();
-        let digest = tokio::task::spawn_blocking(move || ReleaseDigest::of(&component)).await;
-        let digest = digest.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        let digest = digest(&upload.component).await;
         let publisher = match &upload.signature {
             Some(signature) => {
                 let signature = Signature::parse(signature)?;
@@ -78,6 +76,7 @@ impl Catalog {
             Ok::<_, LoadError>(Arc::new(playable))
         };
         let playable = self.loaded.get_or_insert_async(&digest, loading).await?;
+        self.refused.remove(&digest);
         Ok(Examined { playable, upload, publisher, elapsed: begun.elapsed() })
     }
 
@@ -91,39 +90,53 @@ impl Catalog {
         let begun = Instant::now();
         let listed = examined.listed(motive.at_ms);
         let (release, game) = (listed.release, examined.game().clone());
-        // All of it is tried first: a release that is taken in but not activated would be neither refused nor done.
-        let mut trial =
-            self.live.load().get(&game).map_or_else(|| Listing::new(game.clone()), |live| live.listing.clone());
-        let new = trial.release(&release).is_err();
-        let stores = trial.publish(listed.clone(), &motive)?.is_some();
-        if let Some(Activation { percent }) = activation {
-            trial.activate(&release, percent, &motive)?;
-        }
-        if stores {
+        let before = self.live.load().get(&game).cloned();
+        let new = before.as_ref().is_none_or(|before| before.listing.release(&release).is_err());
+        let deed = move |listing: &mut Listing| {
+            let mut acts: Vec<Act> = listing.publish(listed.clone(), &motive)?.into_iter().collect();
+            if let Some(Activation { percent }) = activation {
+                acts.extend(listing.activate(&release, percent, &motive)?);
+            }
+            Ok(acts)
+        };
+        // What will be refused leaves no bytes behind.
+        deed(&mut before.map_or_else(|| Listing::new(game.clone()), |before| before.listing.clone()))?;
+        if new || self.intact(&release).await.is_err() {
             self.store.put_release(&release, &examined.upload.component).await?;
         }
-        let publishing = motive.clone();
-        let mut live = self.change(&game, move |listing| listing.publish(listed.clone(), &publishing)).await?;
-        if let Some(Activation { percent }) = activation {
-            live = self.change(&game, move |listing| listing.activate(&release, percent, &motive)).await?;
+        let game = self.change(&game, deed).await?;
+        Ok(Published { release, new, game, elapsed: examined.elapsed + begun.elapsed() })
+    }
+
+    /// Whether a release that was taken in would be taken in now: keys come and go, and so does the wish for signatures.
+    pub(super) fn check_trust(&self, listed: &ListedRelease) -> Result<(), Refusal> {
+        match &listed.signature {
+            Some(signature) => {
+                self.settings.publishers.signer(&Signature::parse(signature)?, &listed.release)?;
+                Ok(())
+            }
+            None if self.settings.require_signed => Err(Refusal::Unsigned),
+            None => Ok(()),
         }
-        Ok(Published { release, new, game: live, elapsed: examined.elapsed + begun.elapsed() })
     }
 }
 
-impl Examined {
-    pub(super) fn game(&self) -> &GameId {
-        &self.playable.release.descriptor().id
-    }
+/// The digest of bytes, computed beside what runs.
+pub(super) async fn digest(bytes: &Arc<[u8]>) -> ReleaseDigest {
+    let bytes = bytes.clone();
+    let digest = tokio::task::spawn_blocking(move || ReleaseDigest::of(&bytes)).await;
+    digest.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
 
-    pub(super) fn release(&self) -> ReleaseDigest {
-        self.playable.release.digest()
+impl Examined {
+    fn game(&self) -> &GameId {
+        &self.playable.release.descriptor().id
     }
 
     fn listed(&self, published_at_ms: u64) -> ListedRelease {
         let descriptor = self.playable.release.descriptor();
         ListedRelease {
-            release: self.release(),
+            release: self.playable.release.digest(),
             title: descriptor.title.clone(),
             version: descriptor.version.clone(),
             bytes: self.upload.component.len() as u64,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Catalog, CatalogError, NotLoaded, motive};
+use super::{Catalog, CatalogError, NotLoaded, motive, publishing::digest};
 use crate::{
     identity::{GameId, ReleaseDigest},
-    listing::Actor,
+    listing::{Actor, Listing},
 };
 
 /// What became of one release.
@@ -15,16 +15,16 @@ pub struct Verified {
     pub game: GameId,
     /// Which.
     pub release: ReleaseDigest,
-    /// Why it is out of service, if it is.
-    pub broken: Option<String>,
+    /// Why it is out of service or could not be verified, if that is so.
+    pub problem: Option<String>,
 }
 
 impl Catalog {
-    /// Reads the bytes of every release, or of every release of one game, and takes those out of service that are
-    /// not what their digest says.
+    /// Reads the bytes of every release, or of every release of one game. Those that are not what their digest says go
+    /// out of service, and those that are so again come back. What cannot be read now is told and changes nothing.
     ///
     /// # Errors
-    /// Where there is no such game, or the store fails.
+    /// Where there is no such game.
     pub async fn verify(self: &Arc<Self>, game: Option<&GameId>) -> Result<Vec<Verified>, CatalogError> {
         let games = match game {
             Some(game) => vec![self.live_game(game)?],
@@ -33,48 +33,71 @@ impl Catalog {
         let mut rows = Vec::new();
         for listing in games.iter().map(|game| &game.listing) {
             for listed in &listing.releases {
-                let broken = match &listed.broken {
-                    Some(reason) => Some(reason.clone()),
-                    None => self.verify_release(&listing.game, &listed.release).await?,
-                };
-                rows.push(Verified { game: listing.game.clone(), release: listed.release, broken });
+                let verified = self.verify_release(&listing.game, &listed.release).await;
+                let problem = verified.unwrap_or_else(|error| Some(format!("it could not be verified: {error}")));
+                rows.push(Verified { game: listing.game.clone(), release: listed.release, problem });
             }
         }
-        let broken = rows.iter().filter(|row| row.broken.is_some()).count();
-        tracing::info!(releases = rows.len(), broken, "releases were verified");
+        for Verified { game, release, problem } in &rows {
+            if let Some(problem) = problem {
+                tracing::error!(%game, %release, problem, "a release is not intact");
+            }
+        }
+        tracing::info!(releases = rows.len(), "releases were verified");
         Ok(rows)
     }
 
-    async fn verify_release(
+    /// Has a release's standing follow from its bytes: what is wrong with them, if something is.
+    pub(super) async fn verify_release(
         self: &Arc<Self>,
         game: &GameId,
         release: &ReleaseDigest,
     ) -> Result<Option<String>, CatalogError> {
+        let found = self.problem(release).await?;
+        let stands = |listing: &Listing| listing.release(release).is_ok_and(|listed| listed.broken.is_some());
+        if found.is_some() == stands(&self.live_game(game)?.listing) {
+            return Ok(found);
+        }
+        // Looked at once more by the only one who acts: somebody may just have put the bytes right.
+        let (catalog, game, release) = (self.clone(), game.clone(), *release);
+        let settled = tokio::spawn(async move {
+            let acting = catalog.acting.lock().await;
+            let found = catalog.problem(&release).await?;
+            let motive = motive(Actor::Croupier, found.clone());
+            if found.is_some() {
+                catalog.loaded.remove(&release);
+            }
+            let is_damaged = found.is_some();
+            let deed = move |listing: &mut Listing| {
+                let act =
+                    if is_damaged { listing.withdraw(&release, &motive) } else { listing.reinstate(&release, &motive) };
+                act.map(|act| act.into_iter().collect())
+            };
+            catalog.change_alone(&acting, &game, deed).await?;
+            Ok(found)
+        });
+        settled.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    async fn problem(&self, release: &ReleaseDigest) -> Result<Option<String>, CatalogError> {
         match self.intact(release).await {
             Ok(_) => Ok(None),
             Err(NotLoaded::Store(error)) => Err(error.into()),
-            Err(error) => {
-                let (release, reason) = (*release, error.to_string());
-                let motive = motive(Actor::Croupier, Some(reason.clone()));
-                self.change(game, move |listing| listing.withdraw(&release, &motive)).await?;
-                self.loaded.remove(&release);
-                Ok(Some(reason))
-            }
+            Err(error) => Ok(Some(error.to_string())),
         }
     }
 
     /// The bytes of a release, proved to be what its digest says.
     pub(super) async fn intact(&self, release: &ReleaseDigest) -> Result<Arc<[u8]>, NotLoaded> {
-        let bytes: Arc<[u8]> = match self.store.release(release).await? {
-            Some(bytes) => bytes.into(),
-            None => return Err(NotLoaded::Damaged("its bytes are gone".to_owned())),
+        let Some(bytes) = self.store.release(release).await? else {
+            return Err(NotLoaded::Damaged("its bytes are gone".to_owned()));
         };
-        let hashed = bytes.clone();
-        let found = tokio::task::spawn_blocking(move || ReleaseDigest::of(&hashed)).await;
-        match found {
-            Ok(found) if found == *release => Ok(bytes),
-            Ok(found) => Err(NotLoaded::Damaged(format!("its bytes have changed: their digest is {found}"))),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        let bytes: Arc<[u8]> = bytes.into();
+        let found = digest(&bytes).await;
+        if found == *release {
+            Ok(bytes)
+        } else {
+            Err(NotLoaded::Damaged(format!("its bytes have changed: their digest is {found}")))
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::build::build_all;
 use crate::bench::{self, Part, Plan};
 
-/// Measure this host on this computer, next to a bare HTTP handler in the same run
+/// Measure this host on this computer: steps next to a bare HTTP handler in the same run, and releases
 ///
 /// Builds the games first. Takes a few minutes; figures come from a release build only.
 #[derive(Debug, Args)]

@@ -1,6 +1,9 @@
 //! `croupier dev`
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -16,6 +19,7 @@ use crate::{
     config::Config,
     data_directory::DataDirectory,
     host::Host,
+    identity::ReleaseDigest,
     listing::Actor,
     signals::stop_signal,
     telemetry,
@@ -72,12 +76,35 @@ fn build_games(games: &Path, output: &Path) -> anyhow::Result<PathBuf> {
     Ok(output.to_owned())
 }
 
-/// Plays the components that are there, whatever was played in this data directory before.
+/// Plays what was built, and nothing else, whatever was done in this data directory before.
 async fn activate_built(host: &Host, components: &Path) -> anyhow::Result<()> {
-    for component in files_with_extension(components, "wasm")? {
-        let upload = Upload { component: std::fs::read(&component)?.into(), signature: None };
-        let published = host.catalog().publish(upload, Some(Activation::default()), motive(Actor::Operator, None));
-        published.await.with_context(|| component.display().to_string())?;
+    let catalog = host.catalog();
+    let mut built = BTreeSet::new();
+    for path in files_with_extension(components, "wasm")? {
+        let component = std::fs::read(&path)?;
+        let release = ReleaseDigest::of(&component);
+        let live = catalog.live();
+        let known = live.values().find(|game| game.listing.release(&release).is_ok());
+        let motive = motive(Actor::Croupier, Some("it was built".to_owned()));
+        let game = match known {
+            Some(known) => {
+                let activated = catalog.activate(&known.listing.game, release, Activation::default(), motive);
+                activated.await.with_context(|| path.display().to_string())?
+            }
+            None => {
+                let upload = Upload { component: component.into(), signature: None };
+                let published = catalog.publish(upload, Some(Activation::default()), motive);
+                published.await.with_context(|| path.display().to_string())?.game
+            }
+        };
+        built.insert(game.listing.game.clone());
+    }
+    for (game, live) in catalog.live().iter() {
+        let disabled = !built.contains(game);
+        if live.listing.disabled != disabled {
+            let why = if disabled { "it was not built" } else { "it was built" };
+            catalog.set_disabled(game, disabled, motive(Actor::Croupier, Some(why.to_owned()))).await?;
+        }
     }
     Ok(())
 }

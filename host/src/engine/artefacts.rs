@@ -1,8 +1,8 @@
 //! Compiled releases on disk, so that a restart does not compile again.
 //!
 //! An artefact is native code: only files that this module wrote are ever loaded. The directory is the host's alone,
-//! and every file begins with a digest over its content and the engine's own fingerprint, so that a torn or foreign
-//! file is compiled anew and never run.
+//! and every file begins with a checksum over its content, the release's digest and the engine's own fingerprint, so that a
+//! torn, decayed, confused or outdated file is compiled anew and never run. Against somebody who can write there no checksum helps.
 
 use std::{
     fs,
@@ -11,12 +11,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
+use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 use crate::identity::ReleaseDigest;
 
-const SEAL_BYTES: usize = 32;
+const SEAL_BYTES: usize = 16;
 
 /// The directory of compiled releases, or none.
 pub(super) struct Artefacts {
@@ -47,12 +47,12 @@ impl Artefacts {
         bytes: &[u8],
     ) -> wasmtime::Result<Component> {
         let Some(path) = self.path(digest) else { return Component::new(engine, bytes) };
-        if let Some(component) = self.read(engine, &path) {
+        if let Some(component) = self.read(engine, digest, &path) {
             return Ok(component);
         }
         let artefact = engine.precompile_component(bytes)?;
         let component = load(engine, &artefact)?;
-        if let Err(error) = self.write(&path, &artefact) {
+        if let Err(error) = self.write(digest, &path, &artefact) {
             tracing::warn!(path = %path.display(), %error, "a compiled release could not be kept");
         }
         Ok(component)
@@ -62,10 +62,10 @@ impl Artefacts {
         self.directory.as_ref().map(|directory| directory.join(format!("{digest}-{:016x}.cwasm", self.fingerprint)))
     }
 
-    fn read(&self, engine: &Engine, path: &Path) -> Option<Component> {
+    fn read(&self, engine: &Engine, digest: ReleaseDigest, path: &Path) -> Option<Component> {
         let file = fs::read(path).ok()?;
         let (seal, artefact) = file.split_at_checked(SEAL_BYTES)?;
-        if seal != self.seal(artefact) {
+        if seal != self.seal(digest, artefact) {
             tracing::warn!(path = %path.display(), "a compiled release is damaged and is compiled again");
             return None;
         }
@@ -75,20 +75,18 @@ impl Artefacts {
     }
 
     /// Written beside and renamed, so that no reader ever sees half a file.
-    fn write(&self, path: &Path, artefact: &[u8]) -> io::Result<()> {
+    fn write(&self, digest: ReleaseDigest, path: &Path, artefact: &[u8]) -> io::Result<()> {
         let unfinished = path.with_extension("cwasm.tmp");
         let mut file = fs::File::create(&unfinished)?;
-        file.write_all(&self.seal(artefact))?;
+        file.write_all(&self.seal(digest, artefact))?;
         file.write_all(artefact)?;
         file.sync_all()?;
         fs::rename(&unfinished, path)
     }
 
-    fn seal(&self, artefact: &[u8]) -> [u8; SEAL_BYTES] {
-        let mut hasher = Sha256::new();
-        hasher.update(self.fingerprint.to_le_bytes());
-        hasher.update(artefact);
-        hasher.finalize().into()
+    fn seal(&self, digest: ReleaseDigest, artefact: &[u8]) -> [u8; SEAL_BYTES] {
+        let release = xxh3_64_with_seed(digest.as_bytes(), self.fingerprint);
+        xxh3_128_with_seed(artefact, release).to_le_bytes()
     }
 }
 

@@ -12,7 +12,12 @@ mod release;
 mod step_state;
 mod ticker;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use thiserror::Error;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -32,7 +37,7 @@ use crate::{
     },
     chance::{Draw, Seed},
     errors::ErrorReply,
-    identity::{Locale, PlayerId, RoundId},
+    identity::{GameId, Locale, PlayerId, RoundId},
     json::Json,
     limits::REPLY_BYTES_MAX,
     money::Currency,
@@ -81,6 +86,8 @@ pub struct Engine {
     places: Semaphore,
     /// One place: releases describe themselves one after the other, in the instance that the pool has for that.
     describing: Semaphore,
+    /// Places for the steps of each game: all its releases share them, so that no game takes every place.
+    places_of_games: Mutex<HashMap<GameId, Weak<Semaphore>>>,
     /// Places for compiling: half the processors, so that games are played meanwhile.
     compiling: Arc<Semaphore>,
     settings: Settings,
@@ -202,7 +209,18 @@ impl Engine {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let compiling = Arc::new(Semaphore::new((processors / 2).max(1)));
         let describing = Semaphore::new(1);
-        Ok(Self { wasmtime, linker, artefacts, places, describing, compiling, settings, _ticker: ticker })
+        let places_of_games = Mutex::default();
+        Ok(Self {
+            wasmtime,
+            linker,
+            artefacts,
+            places,
+            places_of_games,
+            describing,
+            compiling,
+            settings,
+            _ticker: ticker,
+        })
     }
 
     /// Runs one step of a release.
@@ -247,6 +265,17 @@ impl Engine {
         state.flush_log(release, &method);
         timing.host_calls = state.host_time();
         Ok(state.finish(answer, timing))
+    }
+
+    fn places_of(&self, game: &GameId) -> Arc<Semaphore> {
+        let mut places = self.places_of_games.lock().unwrap_or_else(PoisonError::into_inner);
+        places.retain(|_, places| places.strong_count() > 0);
+        if let Some(places) = places.get(game).and_then(Weak::upgrade) {
+            return places;
+        }
+        let new = Arc::new(Semaphore::new(self.settings.concurrent_steps_per_game_max as usize));
+        places.insert(game.clone(), Arc::downgrade(&new));
+        new
     }
 
     async fn place<'a>(&self, places: &'a Semaphore) -> Result<SemaphorePermit<'a>, NotRun> {

@@ -18,6 +18,7 @@ use crate::{
     },
     identity::{GameId, ReleaseDigest},
     json::Json,
+    limits::{DESCRIPTION_BYTES_MAX, METHODS_MAX},
 };
 
 /// How long whoever brings a release waits for it to be compiled. A game's component takes a second or two.
@@ -29,7 +30,7 @@ pub struct Release {
     descriptor: Descriptor,
     state_version: u32,
     linked: Linked,
-    places: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 /// A compiled component with its imports, and where its exports are.
@@ -114,7 +115,7 @@ pub enum LoadError {
 }
 
 impl Engine {
-    /// Loads a release: bounds, parse, import check, compile, link, and a first call of `describe`.
+    /// Loads a release: parse, import check, compile, link, and a first call of `describe`.
     /// Compiling happens on a thread for blocking work.
     ///
     /// # Errors
@@ -132,11 +133,12 @@ impl Engine {
             tokio::time::timeout(COMPILE_WAIT_MAX, preparing).await.map_err(|_| LoadError::CompileTooSlow)?;
         let (digest, linked) = prepared.map_err(|panic| LoadError::NotCompiled(panic.to_string()))??;
         let (descriptor, state_version) = self.describe(&linked).await?;
-        let places = Semaphore::new(self.settings.concurrent_steps_per_game_max as usize);
+        let places = self.places_of(&descriptor.id);
         Ok(Release { digest, descriptor, state_version, linked, places })
     }
 
-    /// Whether a component of this size may be loaded.
+    /// Whether a component of this size may be taken in. What was taken in is loaded whatever its size: the bound may have
+    /// been another.
     ///
     /// # Errors
     /// [`LoadError::TooLarge`].
@@ -146,7 +148,6 @@ impl Engine {
     }
 
     fn prepare(&self, bytes: &[u8]) -> Result<(ReleaseDigest, Linked), LoadError> {
-        self.check_size(bytes.len())?;
         check_preamble(bytes)?;
         let digest = ReleaseDigest::of(bytes);
         let start = std::time::Instant::now();
@@ -225,7 +226,7 @@ impl Release {
         self.state_version
     }
 
-    /// Places for steps of this game.
+    /// Places for steps of the game.
     pub(super) fn places(&self) -> &Semaphore {
         &self.places
     }
@@ -284,6 +285,17 @@ fn checked(descriptor: GuestDescriptor) -> Result<Descriptor, LoadError> {
     }
     if descriptor.methods.is_empty() {
         return Err(bad("it has no methods".to_owned()));
+    }
+    if descriptor.methods.len() > METHODS_MAX {
+        return Err(bad(format!("it has {} methods; {METHODS_MAX} are allowed", descriptor.methods.len())));
+    }
+    let summaries = descriptor.methods.iter().map(|method| ("a summary", &method.summary));
+    for (what, text) in
+        [("its title", &descriptor.title), ("its version", &descriptor.version)].into_iter().chain(summaries)
+    {
+        if text.len() > DESCRIPTION_BYTES_MAX {
+            return Err(bad(format!("{what} has {} bytes; {DESCRIPTION_BYTES_MAX} are allowed", text.len())));
+        }
     }
     let mut names = BTreeSet::new();
     let methods = descriptor.methods.into_iter().map(|method| {
@@ -353,7 +365,7 @@ mod tests {
             max_win_ppm: 0,
             methods: Vec::new(),
         };
-        Release { digest, descriptor, state_version: 0, linked, places: Semaphore::new(1) }
+        Release { digest, descriptor, state_version: 0, linked, places: Arc::new(Semaphore::new(1)) }
     }
 
     fn step() -> Step {

@@ -223,7 +223,7 @@ impl Store for Memory {
         unreachable!("a check looks at aggregates and records")
     }
 
-    async fn commit_act(&self, _: &Listing, _: &listing::Act) -> Result<(), CommitError> {
+    async fn commit_acts(&self, _: &Listing, _: &[listing::Act]) -> Result<(), CommitError> {
         unreachable!("a check reads only")
     }
 

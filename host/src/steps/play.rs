@@ -67,7 +67,7 @@ impl Groups {
         if let Ok(done) = &mut run {
             settle(done, &playable.release, &request.method);
         }
-        self.catalog.observe(&request.game, &playing, draft.now_ms, how_it_broke(&run));
+        self.catalog.observe(&request.game, &playing, &aggregate.id, draft.now_ms, how_it_broke(&run));
         let mut done = run.map_err(|error| not_run(error, &request.game))?;
         let play = Play {
             session: session.id.clone(),

@@ -97,9 +97,9 @@ pub trait Store: Send + Sync + 'static {
     /// A game's listing after its newest act.
     async fn listing(&self, game: &GameId) -> Result<Option<Listing>, StoreError>;
 
-    /// Stores an act and the listing that it has made, if the stored listing has the version before (0: there is
-    /// none). Durable once this returns.
-    async fn commit_act(&self, listing: &Listing, act: &Act) -> Result<(), CommitError>;
+    /// Stores acts and the listing that they have made, all or none, if the stored listing has the version before the
+    /// first of them (0: there is none). Durable once this returns.
+    async fn commit_acts(&self, listing: &Listing, acts: &[Act]) -> Result<(), CommitError>;
 
     /// The acts of a game with these numbers, as far as there are such, in order.
     async fn acts(&self, game: &GameId, numbers: RangeInclusive<u64>) -> Result<Vec<Act>, StoreError>;

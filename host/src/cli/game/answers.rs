@@ -44,6 +44,7 @@ pub(super) struct GameState {
     active: Option<ReleaseDigest>,
     candidate: Option<Candidate>,
     disabled: bool,
+    problem: Option<String>,
     owner: Option<String>,
     releases: u64,
 }
@@ -63,6 +64,14 @@ impl GameState {
         table(headings, &games.iter().map(Self::row).collect::<Vec<_>>())
     }
 
+    fn state(&self) -> &str {
+        match (&self.problem, self.disabled) {
+            (Some(problem), _) => problem,
+            (None, true) => "disabled",
+            (None, false) => "enabled",
+        }
+    }
+
     fn row(&self) -> [String; 8] {
         let candidate = |Candidate { release, percent }: &Candidate| format!("{} at {percent} %", short(release));
         [
@@ -70,7 +79,7 @@ impl GameState {
             self.version.clone(),
             or_nothing(self.active.as_ref().map(short)),
             or_nothing(self.candidate.as_ref().map(candidate)),
-            if self.disabled { "disabled" } else { "enabled" }.to_owned(),
+            self.state().to_owned(),
             or_nothing(self.owner.clone()),
             self.releases.to_string(),
             self.title.clone(),
@@ -215,11 +224,11 @@ mod tests {
         let games: Vec<GameState> = read(json!([
             {
                 "game": "roulette", "title": "European Roulette", "version": "1.2.0", "active": digest("ab"),
-                "candidate": { "release": digest("cd"), "percent": 10 }, "disabled": false, "owner": "acme", "releases": 2,
+                "candidate": { "release": digest("cd"), "percent": 10 }, "disabled": false, "problem": null, "owner": "acme", "releases": 2,
             },
             {
                 "game": "dice", "title": "Dice\u{1b}[2J", "version": "0.1.0", "active": null, "candidate": null,
-                "disabled": true, "owner": null, "releases": 1, "added_later": {},
+                "disabled": true, "problem": null, "owner": null, "releases": 1, "added_later": {},
             },
         ]));
         let expected = "\

@@ -27,7 +27,7 @@ pub(in crate::cli) struct Publish {
     /// Let new rounds be played on it at once
     #[arg(long)]
     activate: bool,
-    /// As a candidate, for N percent only
+    /// As a candidate, for the new rounds of N percent of the players
     #[arg(long, value_name = "N", requires = "activate", value_parser = clap::value_parser!(u8).range(1..=100))]
     percent: Option<u8>,
     /// The reason, for the game's history

@@ -47,8 +47,8 @@ pub(super) struct Request {
 pub(super) enum Change {
     /// Steps of one aggregate, and the document that they have made.
     Steps { commit: Commit, document: Vec<u8> },
-    /// An act on a game, the version of the listing that it has made, and both documents.
-    Act { game: GameId, version: u64, listing: Vec<u8>, act: Vec<u8> },
+    /// Acts on a game, oldest first, and the listing that they have made, with its version.
+    Acts { game: GameId, version: u64, listing: Vec<u8>, acts: Vec<Vec<u8>> },
 }
 
 impl Change {
@@ -56,7 +56,7 @@ impl Change {
     fn under_way(&self) -> Option<usize> {
         match self {
             Self::Steps { commit, .. } => Some(commit.under_way),
-            Self::Act { .. } => None,
+            Self::Acts { .. } => None,
         }
     }
 }
@@ -69,7 +69,8 @@ impl Committer {
     ) -> io::Result<(Self, watch::Receiver<Option<StoreError>>)> {
         let (requests, waiting) = mpsc::channel();
         let (fail, failure) = watch::channel(None);
-        let worker = Worker { tables, cache, versions: quick_cache::unsync::Cache::new(VERSIONS_REMEMBERED), fail };
+        let versions = quick_cache::unsync::Cache::new(VERSIONS_REMEMBERED);
+        let worker = Worker { tables, cache, versions, listings: HashMap::new(), fail };
         let thread = thread::Builder::new().name("store-committer".to_owned()).spawn(move || worker.run(&waiting))?;
         Ok((Self { requests, thread }, failure))
     }
@@ -94,6 +95,8 @@ pub(super) struct Worker {
     pub(super) tables: Tables,
     pub(super) cache: Arc<AggregateCache>,
     pub(super) versions: quick_cache::unsync::Cache<AggregateId, u64>,
+    /// The versions of listings that were written.
+    pub(super) listings: HashMap<GameId, u64>,
     pub(super) fail: watch::Sender<Option<StoreError>>,
 }
 
@@ -155,12 +158,12 @@ impl Worker {
                 }
                 upcoming.aggregates.insert(id.clone(), commit.aggregate.step);
             }
-            Change::Act { game, version, .. } => {
+            Change::Acts { game, version, acts, .. } => {
                 let before = match upcoming.listings.get(game) {
                     Some(version) => *version,
-                    None => self.tables.listing(game)?.map_or(0, |listing| listing.version),
+                    None => self.listing_version(game)?,
                 };
-                if before.checked_add(1) != Some(*version) {
+                if acts.is_empty() || before.checked_add(acts.len() as u64) != Some(*version) {
                     return Err(CommitError::Conflict);
                 }
                 upcoming.listings.insert(game.clone(), *version);
@@ -174,6 +177,13 @@ impl Worker {
             return Ok(*version);
         }
         Ok(self.tables.aggregate(id)?.map_or(0, |aggregate| aggregate.step))
+    }
+
+    fn listing_version(&self, game: &GameId) -> Result<u64, StoreError> {
+        match self.listings.get(game) {
+            Some(version) => Ok(*version),
+            None => Ok(self.tables.listing(game)?.map_or(0, |listing| listing.version)),
+        }
     }
 
     fn write(&self, group: &[Request]) -> Result<(), StoreError> {
@@ -192,9 +202,12 @@ impl Worker {
                         batch.insert(&tables.records, key, record.bytes.as_slice());
                     }
                 }
-                Change::Act { game, version, listing, act } => {
+                Change::Acts { game, version, listing, acts } => {
                     batch.insert(&tables.listings, game.as_str(), listing.as_slice());
-                    batch.insert(&tables.acts, numbered_key(game.as_str(), *version), act.as_slice());
+                    let numbers = version + 1 - acts.len() as u64..=*version;
+                    for (number, act) in numbers.zip(acts) {
+                        batch.insert(&tables.acts, numbered_key(game.as_str(), number), act.as_slice());
+                    }
                 }
             }
         }
@@ -203,10 +216,15 @@ impl Worker {
 
     fn remember(&mut self, group: &[Request]) {
         for request in group {
-            if let Change::Steps { commit, .. } = &request.change {
-                let aggregate = &commit.aggregate;
-                self.versions.insert(aggregate.id.clone(), aggregate.step);
-                self.cache.insert(aggregate.id.clone(), aggregate.clone());
+            match &request.change {
+                Change::Steps { commit, .. } => {
+                    let aggregate = &commit.aggregate;
+                    self.versions.insert(aggregate.id.clone(), aggregate.step);
+                    self.cache.insert(aggregate.id.clone(), aggregate.clone());
+                }
+                Change::Acts { game, version, .. } => {
+                    self.listings.insert(game.clone(), *version);
+                }
             }
         }
     }

@@ -168,12 +168,14 @@ impl Store for Embedded {
         tokio::task::block_in_place(|| self.tables.listing(game))
     }
 
-    async fn commit_act(&self, listing: &Listing, act: &Act) -> Result<(), CommitError> {
+    async fn commit_acts(&self, listing: &Listing, acts: &[Act]) -> Result<(), CommitError> {
         self.space.check()?;
-        debug_assert_eq!(act.number, listing.version, "the act is not the one that has made this listing");
+        let newest = acts.last().map(|act| act.number);
+        debug_assert_eq!(newest, Some(listing.version), "these acts have not made this listing");
         let game = &listing.game;
-        let (document, act) = (encode(game, listing)?, encode(game, act)?);
-        self.make(Change::Act { game: game.clone(), version: listing.version, listing: document, act }).await
+        let acts = acts.iter().map(|act| encode(game, act)).collect::<Result<Vec<_>, _>>()?;
+        let document = encode(game, listing)?;
+        self.make(Change::Acts { game: game.clone(), version: listing.version, listing: document, acts }).await
     }
 
     async fn acts(&self, game: &GameId, numbers: RangeInclusive<u64>) -> Result<Vec<Act>, StoreError> {

@@ -29,6 +29,7 @@ fn worker(tables: &Tables) -> Worker {
         tables: tables.clone(),
         cache: Arc::new(Cache::with_weighter(100, 1 << 20, AggregateSize)),
         versions: quick_cache::unsync::Cache::new(100),
+        listings: std::collections::HashMap::new(),
         fail: watch::channel(None).0,
     }
 }
@@ -136,7 +137,7 @@ fn a_flush_that_fails_in_the_background_fails_the_store_and_loses_nothing() {
         assert_eq!(store.health(), Err(failure.clone()));
         assert_eq!(store.commit(commit("bob", 0, 1, 1)).await, Err(CommitError::Store(failure.clone())));
         let (listing, act) = catalog::listing("dice", 1);
-        assert_eq!(store.commit_act(&listing, &act).await, Err(CommitError::Store(failure.clone())));
+        assert_eq!(store.commit_acts(&listing, &[act]).await, Err(CommitError::Store(failure.clone())));
         assert_eq!(store.put_release(&ReleaseDigest::of(b"release"), b"release").await, Err(failure));
         assert_eq!(store.load(&"player/alice".parse().unwrap()).await.unwrap().unwrap().step, step);
         store.close().await;

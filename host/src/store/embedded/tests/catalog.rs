@@ -23,7 +23,7 @@ fn acts(game: &str, numbers: RangeInclusive<u64>) -> Vec<Act> {
 fn act_request(game: &str, version: u64) -> (Request, Answered) {
     let (listing, act) = listing(game, version);
     let (game, listing, act) = (listing.game.clone(), encode(&game, &listing).unwrap(), encode(&game, &act).unwrap());
-    request_of(Change::Act { game, version, listing, act })
+    request_of(Change::Acts { game, version, listing, acts: vec![act] })
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn an_act_needs_the_version_before_and_a_refused_one_leaves_nothing() {
         for (version, is_taken) in [(2, false), (1, true), (1, false), (3, false), (2, true), (2, false), (3, true)] {
             let before = store.listing(&dice).await.unwrap();
             let (listing, act) = listing("dice", version);
-            let answer = store.commit_act(&listing, &act).await;
+            let answer = store.commit_acts(&listing, &[act]).await;
             assert_eq!(answer, if is_taken { Ok(()) } else { Err(CommitError::Conflict) }, "version {version}");
             let after = if is_taken { Some(listing) } else { before };
             assert_eq!(store.listing(&dice).await.unwrap(), after);
@@ -46,7 +46,22 @@ fn an_act_needs_the_version_before_and_a_refused_one_leaves_nothing() {
         }
         let nothing_done = Listing::new("slots".parse().unwrap());
         let act = Act { number: 0, ..acts("slots", 1..=1).remove(0) };
-        assert_eq!(store.commit_act(&nothing_done, &act).await, Err(CommitError::Conflict));
+        assert_eq!(store.commit_acts(&nothing_done, &[act]).await, Err(CommitError::Conflict));
+        store.close().await;
+    });
+}
+
+#[test]
+fn acts_of_one_commit_are_there_together() {
+    let directory = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let store = Embedded::open(&settings(&directory)).unwrap();
+        let dice = "dice".parse().unwrap();
+        let (after_three, _) = listing("dice", 3);
+        assert_eq!(store.commit_acts(&after_three, &acts("dice", 2..=3)).await, Err(CommitError::Conflict));
+        store.commit_acts(&after_three, &acts("dice", 1..=3)).await.unwrap();
+        assert_eq!(store.acts(&dice, 0..=u64::MAX).await.unwrap(), acts("dice", 1..=3));
+        assert_eq!(store.listing(&dice).await.unwrap(), Some(after_three));
         store.close().await;
     });
 }
@@ -148,7 +163,7 @@ fn wherever_a_crash_cuts_the_journal_a_listing_is_there_with_its_acts() {
         let store = Embedded::open(&settings).unwrap();
         for version in 1..=5 {
             let (listing, act) = listing("dice", version);
-            store.commit_act(&listing, &act).await.unwrap();
+            store.commit_acts(&listing, &[act]).await.unwrap();
         }
         store.close().await;
     });
@@ -180,11 +195,14 @@ fn listings_acts_and_releases_outlive_the_store_that_took_them() {
         let store = Embedded::open(&settings).unwrap();
         store.put_release(&release, b"release").await.unwrap();
         let (first, act) = listing("dice", 1);
-        store.commit_act(&first, &act).await.unwrap();
+        store.commit_acts(&first, &[act]).await.unwrap();
         store.close().await;
         let closed = StoreError::Unavailable("it is closed".to_owned());
         let (second, act) = listing("dice", 2);
-        assert_eq!(store.commit_act(&second, &act).await, Err(CommitError::Store(closed.clone())));
+        assert_eq!(
+            store.commit_acts(&second, std::slice::from_ref(&act)).await,
+            Err(CommitError::Store(closed.clone()))
+        );
         assert_eq!(store.put_release(&release, b"late").await, Err(closed));
         drop(store);
 
@@ -193,7 +211,7 @@ fn listings_acts_and_releases_outlive_the_store_that_took_them() {
         assert_eq!(store.acts(&dice, 0..=u64::MAX).await.unwrap(), acts("dice", 1..=1));
         assert_eq!(store.release(&release).await.unwrap().unwrap(), b"release");
         assert_eq!(store.release(&ReleaseDigest::of(b"other")).await, Ok(None));
-        store.commit_act(&second, &act).await.unwrap();
+        store.commit_acts(&second, std::slice::from_ref(&act)).await.unwrap();
         store.close().await;
     });
 }
@@ -213,7 +231,7 @@ fn a_release_that_cannot_be_written_does_not_fail_the_store() {
         assert_eq!(store.health(), Ok(()));
         store.commit(commit("alice", 0, 1, 1)).await.unwrap();
         let (listing, act) = listing("dice", 1);
-        store.commit_act(&listing, &act).await.unwrap();
+        store.commit_acts(&listing, &[act]).await.unwrap();
         fs::rename(&moved, &folder).unwrap();
         store.put_release(&release, b"release").await.unwrap();
         assert_eq!(store.release(&release).await.unwrap().unwrap(), b"release");
@@ -231,7 +249,7 @@ fn too_little_room_refuses_acts_and_releases() {
     runtime().block_on(async {
         let store = Embedded::open(&Settings { disk_reserve_bytes: u64::MAX, ..settings(&directory) }).unwrap();
         let (listing, act) = listing("dice", 1);
-        let answer = store.commit_act(&listing, &act).await;
+        let answer = store.commit_acts(&listing, &[act]).await;
         assert!(matches!(answer, Err(CommitError::Store(StoreError::Full(_)))), "{answer:?}");
         let release = ReleaseDigest::of(b"release");
         let answer = store.put_release(&release, b"release").await;

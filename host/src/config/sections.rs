@@ -1,0 +1,164 @@
+//! The sections of the configuration: every option with its default and what it is for.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{catalog::ProbationRule, engine, rpc::Limits, telemetry::Format};
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port for HTTP.
+    pub listen: String,
+    /// Bytes of one request's body.
+    pub body_bytes_max: usize,
+    /// Calls of one batch.
+    pub batch_entries_max: usize,
+    /// Nesting of one call's params.
+    pub params_depth_max: usize,
+    /// How long a shutdown waits for calls that were begun, in milliseconds.
+    pub shutdown_wait_ms_max: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            listen: "127.0.0.1:7070".to_owned(),
+            body_bytes_max: limits.body_bytes_max,
+            batch_entries_max: limits.batch_entries_max,
+            params_depth_max: limits.depth_max,
+            shutdown_wait_ms_max: 30_000,
+        }
+    }
+}
+
+/// `[operator]`
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Operator {
+    /// The bearer token of POST /operator, 16 characters or more. Better in the environment than in a file.
+    pub token: String,
+}
+
+impl std::fmt::Debug for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Operator(..)")
+    }
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The host's directory: players, records, compiled games, the key of session tokens. One host at a time.
+    pub directory: PathBuf,
+    /// Memory for players who played lately, in MiB.
+    pub cache_mib: u64,
+    /// One player's document, in KiB.
+    pub player_kib_max: usize,
+    /// Free room on the disk below which steps are refused, in MiB.
+    pub disk_reserve_mib: u64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { directory: "croupier-data".into(), cache_mib: 256, player_kib_max: 1024, disk_reserve_mib: 256 }
+    }
+}
+
+/// `[games]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Games {
+    /// A watched directory: a component (*.wasm) that is put there is published and played. Files that are there at start
+    /// count if they are new.
+    pub directory: PathBuf,
+    /// How long one step may compute, in milliseconds.
+    pub step_compute_ms_max: u64,
+    /// Memory of one step, in MiB.
+    pub step_memory_mib_max: usize,
+    /// Steps that compute at the same instant.
+    pub concurrent_steps_max: u32,
+    /// Steps of one game that compute at the same instant.
+    pub concurrent_steps_per_game_max: u32,
+    /// How long a step waits for a place before it is refused, in milliseconds.
+    pub admission_wait_ms_max: u64,
+    /// One component, in MiB.
+    pub component_mib_max: usize,
+}
+
+impl Default for Games {
+    fn default() -> Self {
+        let settings = engine::Settings::default();
+        Self {
+            directory: "games".into(),
+            step_compute_ms_max: 100,
+            step_memory_mib_max: settings.memory_bytes_max >> 20,
+            concurrent_steps_max: settings.concurrent_steps_max,
+            concurrent_steps_per_game_max: settings.concurrent_steps_per_game_max,
+            admission_wait_ms_max: 5000,
+            component_mib_max: settings.component_bytes_max >> 20,
+        }
+    }
+}
+
+/// `[publishing]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Publishing {
+    /// Whether a release must have a publisher's signature to be published: true or false.
+    pub require_signed: bool,
+    /// Publishers and their public keys: ["acme=ed25519:...", "other=ed25519:..."]; in the environment between commas.
+    /// A publisher may have several.
+    pub keys: Vec<String>,
+}
+
+/// `[activation]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Activation {
+    /// Steps of a new release that may break down, in percent; above it the release before takes over again. 100 for never.
+    pub malfunction_percent_max: u8,
+    /// Steps of it that must have been seen before that is decided.
+    pub steps_min: u64,
+    /// Players for whom it must have broken down: no one of them decides alone.
+    pub players_min: usize,
+    /// Within how many seconds they are counted, or longer until enough were seen.
+    pub window_s: u64,
+    /// For how many seconds after its activation a release is watched. A candidate always is.
+    pub probation_s: u64,
+}
+
+impl Default for Activation {
+    fn default() -> Self {
+        let rule = ProbationRule::default();
+        Self {
+            malfunction_percent_max: rule.malfunction_percent_max,
+            steps_min: rule.steps_min,
+            players_min: rule.players_min,
+            window_s: rule.window.as_secs(),
+            probation_s: rule.length.as_secs(),
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// "text" or "json".
+    pub format: Format,
+    /// What is logged, as in "info,game=debug": a level, then levels of single targets.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        // What the store's engine has to say about its own work is of no interest until something is wrong.
+        Self { format: Format::Text, filter: "info,fjall=warn,lsm_tree=warn".to_owned() }
+    }
+}

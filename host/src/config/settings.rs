@@ -1,0 +1,85 @@
+//! What the configuration means to the parts of the host.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{Activation, Config, ConfigError};
+use crate::{
+    catalog::{self, ProbationRule},
+    engine,
+    rpc::Limits,
+    signing::PublisherKeys,
+    store::EmbeddedSettings,
+};
+
+impl Config {
+    /// What JSON-RPC bodies may be.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            batch_entries_max: self.server.batch_entries_max,
+            depth_max: self.server.params_depth_max,
+            body_bytes_max: self.server.body_bytes_max,
+        }
+    }
+
+    /// What the operator's endpoint may be sent: a component in Base64 must get through.
+    #[must_use]
+    pub fn operator_limits(&self) -> Limits {
+        let limits = self.limits();
+        let component_bytes_max = (self.games.component_mib_max << 20) / 3 * 4 + (64 << 10);
+        Limits { body_bytes_max: limits.body_bytes_max.max(component_bytes_max), ..limits }
+    }
+
+    /// How releases come into the catalog, and out of play.
+    ///
+    /// # Errors
+    /// [`ConfigError::PublisherKeys`].
+    pub fn catalog(&self) -> Result<catalog::Settings, ConfigError> {
+        let Activation { malfunction_percent_max, steps_min, players_min, window_s, probation_s } = self.activation;
+        let probation = ProbationRule {
+            malfunction_percent_max,
+            steps_min,
+            players_min,
+            window: Duration::from_secs(window_s),
+            length: Duration::from_secs(probation_s),
+        };
+        Ok(catalog::Settings {
+            publishers: self.publisher_keys()?,
+            require_signed: self.publishing.require_signed,
+            probation,
+        })
+    }
+
+    /// How games are run.
+    #[must_use]
+    pub fn engine(&self, cache_directory: PathBuf) -> engine::Settings {
+        engine::Settings {
+            concurrent_steps_max: self.games.concurrent_steps_max,
+            concurrent_steps_per_game_max: self.games.concurrent_steps_per_game_max,
+            step_compute_max: Duration::from_millis(self.games.step_compute_ms_max),
+            memory_bytes_max: self.games.step_memory_mib_max << 20,
+            admission_wait_max: Duration::from_millis(self.games.admission_wait_ms_max),
+            component_bytes_max: self.games.component_mib_max << 20,
+            cache_directory: Some(cache_directory),
+        }
+    }
+
+    /// Whose signatures are trusted.
+    ///
+    /// # Errors
+    /// [`ConfigError::PublisherKeys`].
+    pub fn publisher_keys(&self) -> Result<PublisherKeys, ConfigError> {
+        Ok(PublisherKeys::parse(self.publishing.keys.iter().map(String::as_str))?)
+    }
+
+    /// How the embedded store is kept.
+    #[must_use]
+    pub fn embedded_store(&self, directory: PathBuf) -> EmbeddedSettings {
+        EmbeddedSettings {
+            directory,
+            cache_bytes: self.store.cache_mib << 20,
+            aggregate_bytes_max: self.store.player_kib_max << 10,
+            disk_reserve_bytes: self.store.disk_reserve_mib << 20,
+        }
+    }
+}
