@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::MutexGuard;
-
 use super::{Catalog, CatalogError, Games, LiveGame, NotLoaded, Playing, motive, probation::Verdict};
 use crate::{
     identity::{AggregateId, GameId, ReleaseDigest},
@@ -19,9 +17,6 @@ pub struct Activation {
     /// The share of players; all without one.
     pub percent: Option<u8>,
 }
-
-/// Whoever holds this is the only one on this host who changes the catalog.
-pub(super) type Acting<'a> = MutexGuard<'a, ()>;
 
 impl Catalog {
     /// Has new rounds opened on a release.
@@ -114,95 +109,72 @@ impl Catalog {
     pub(super) async fn change(
         self: &Arc<Self>,
         game: &GameId,
-        deed: impl Fn(&mut Listing) -> Result<Vec<Act>, ListingError> + Send + 'static,
+        deed: impl Fn(&mut Listing) -> Result<Vec<Act>, ListingError> + Send + Sync + 'static,
     ) -> Result<Arc<LiveGame>, CatalogError> {
         let (catalog, game) = (self.clone(), game.clone());
         let done = tokio::spawn(async move {
-            // Loading can take seconds: what will be needed is loaded before others have to wait.
-            let mut trial = catalog.listing(&game).await?;
-            deed(&mut trial)?;
-            for release in trial.played() {
-                // Where it cannot be loaded that is found again, in its place.
-                let _loaded = catalog.load(&release).await;
+            for _ in 0..=CONFLICT_RETRIES_MAX {
+                let listing = catalog.listing(&game).await?;
+                if let Some(live) = catalog.change_from(listing, &deed).await? {
+                    return Ok(live);
+                }
             }
-            let acting = catalog.acting.lock().await;
-            catalog.change_alone(&acting, &game, deed).await
+            Err(CatalogError::Contended)
         });
         done.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
-    /// As [`Self::change`], by whoever is the only one to act.
-    pub(super) async fn change_alone(
+    /// Changes a listing as it was read. Nothing comes of it where somebody else has acted meanwhile, or where it would
+    /// bring a damaged release into play: that is withdrawn, and the deed is to be done anew without it.
+    pub(super) async fn change_from(
         &self,
-        acting: &Acting<'_>,
-        game: &GameId,
+        before: Listing,
         deed: impl Fn(&mut Listing) -> Result<Vec<Act>, ListingError>,
-    ) -> Result<Arc<LiveGame>, CatalogError> {
-        for _ in 0..=CONFLICT_RETRIES_MAX {
-            let before = self.listing(game).await?;
-            let mut listing = before.clone();
-            let acts = deed(&mut listing)?;
-            let (live, unloaded) = self.bring_to_life(listing).await;
-            let comes_into_play = |release: &ReleaseDigest| !before.played().any(|played| played == *release);
-            match unloaded.into_iter().find(|(release, _)| comes_into_play(release)) {
-                None => {}
-                // The deed is done anew, without it: a rollback leads further back.
-                Some((release, NotLoaded::Damaged(reason))) => {
-                    self.withdraw_alone(acting, before, release, reason).await?;
-                    continue;
-                }
-                Some((release, error)) => {
-                    return Err(CatalogError::NotLoaded { release, reason: error.to_string() });
-                }
+    ) -> Result<Option<Arc<LiveGame>>, CatalogError> {
+        let mut listing = before.clone();
+        let acts = deed(&mut listing)?;
+        let (live, unloaded) = self.bring_to_life(listing).await;
+        let comes_into_play = |release: &ReleaseDigest| !before.played().any(|played| played == *release);
+        match unloaded.into_iter().find(|(release, _)| comes_into_play(release)) {
+            None => self.commit(live, &acts).await,
+            Some((release, NotLoaded::Damaged(reason))) => {
+                let mut listing = before;
+                let act = listing.withdraw(&release, &motive(Actor::Croupier, Some(reason)))?;
+                let (live, _) = self.bring_to_life(listing).await;
+                self.commit(live, act.as_slice()).await.map(|_| None)
             }
-            match self.commit(&live.listing, &acts).await {
-                Ok(()) => return Ok(self.make_live(acting, live)),
-                Err(CommitError::Conflict) => {}
+            Some((release, error)) => Err(CatalogError::NotLoaded { release, reason: error.to_string() }),
+        }
+    }
+
+    /// Stores acts, and makes live what they have made; nothing where somebody else was first.
+    async fn commit(&self, game: LiveGame, acts: &[Act]) -> Result<Option<Arc<LiveGame>>, CatalogError> {
+        if !acts.is_empty() {
+            match self.store.commit_acts(&game.listing, acts).await {
+                Ok(()) => acts.iter().for_each(|act| log(&game.listing.game, act)),
+                Err(CommitError::Conflict) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(CatalogError::Contended)
+        Ok(Some(self.make_live(game)))
     }
 
-    async fn withdraw_alone(
-        &self,
-        acting: &Acting<'_>,
-        mut listing: Listing,
-        release: ReleaseDigest,
-        reason: String,
-    ) -> Result<(), CatalogError> {
-        let act = listing.withdraw(&release, &motive(Actor::Croupier, Some(reason)))?;
-        let (live, _) = self.bring_to_life(listing).await;
-        match self.commit(&live.listing, act.as_slice()).await {
-            Ok(()) => drop(self.make_live(acting, live)),
-            // Whoever reads the listing next sees what is there now.
-            Err(CommitError::Conflict) => {}
-            Err(error) => return Err(error.into()),
-        }
-        self.loaded.remove(&release);
-        Ok(())
-    }
-
-    async fn commit(&self, listing: &Listing, acts: &[Act]) -> Result<(), CommitError> {
-        if acts.is_empty() {
-            return Ok(());
-        }
-        self.store.commit_acts(listing, acts).await?;
-        for act in acts {
-            log(&listing.game, act);
-        }
-        Ok(())
-    }
-
-    async fn listing(&self, game: &GameId) -> Result<Listing, CatalogError> {
+    pub(super) async fn listing(&self, game: &GameId) -> Result<Listing, CatalogError> {
         Ok(self.store.listing(game).await?.unwrap_or_else(|| Listing::new(game.clone())))
     }
 
-    fn make_live(&self, _acting: &Acting<'_>, game: LiveGame) -> Arc<LiveGame> {
+    /// Puts a game into the picture, unless a newer version of it is there.
+    fn make_live(&self, game: LiveGame) -> Arc<LiveGame> {
         let game = Arc::new(game);
-        let mut games = Games::clone(&self.live.load());
-        games.insert(game.listing.game.clone(), game.clone());
-        self.live.store(Arc::new(games));
+        let (id, version) = (&game.listing.game, game.listing.version);
+        self.live.rcu(|games| match games.get(id) {
+            Some(newer) if newer.listing.version > version => games.clone(),
+            _ => {
+                let mut games = Games::clone(games);
+                games.insert(id.clone(), game.clone());
+                Arc::new(games)
+            }
+        });
         game
     }
 }

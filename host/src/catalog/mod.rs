@@ -19,7 +19,6 @@ use std::{
 use arc_swap::ArcSwap;
 use futures_util::{StreamExt as _, stream};
 use quick_cache::sync::Cache;
-use tokio::sync::Mutex;
 
 pub use self::{
     acts::Activation,
@@ -67,8 +66,6 @@ pub struct Catalog {
     loaded: Cache<ReleaseDigest, Arc<Playable>>,
     /// What could not be loaded, and when that was tried: not every call is to try it again.
     refused: Cache<ReleaseDigest, (Instant, NotLoaded)>,
-    /// Held from the reading of a listing until its successor is live.
-    acting: Mutex<()>,
 }
 
 /// All games at one instant.
@@ -110,7 +107,6 @@ impl Catalog {
             live: ArcSwap::default(),
             loaded: Cache::new(IDLE_RELEASES_MAX),
             refused: Cache::new(IDLE_RELEASES_MAX),
-            acting: Mutex::new(()),
         });
         let loading = listings.into_iter().map(|listing| catalog.bring_to_life(listing));
         let loaded: Vec<_> = stream::iter(loading).buffer_unordered(at_once()).collect().await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Catalog, CatalogError, NotLoaded, motive, publishing::digest};
 use crate::{
     identity::{GameId, ReleaseDigest},
+    limits::CONFLICT_RETRIES_MAX,
     listing::{Actor, Listing},
 };
 
@@ -53,28 +54,32 @@ impl Catalog {
         game: &GameId,
         release: &ReleaseDigest,
     ) -> Result<Option<String>, CatalogError> {
-        let found = self.problem(release).await?;
-        let stands = |listing: &Listing| listing.release(release).is_ok_and(|listed| listed.broken.is_some());
-        if found.is_some() == stands(&self.live_game(game)?.listing) {
-            return Ok(found);
-        }
-        // Looked at once more by the only one who acts: somebody may just have put the bytes right.
         let (catalog, game, release) = (self.clone(), game.clone(), *release);
         let settled = tokio::spawn(async move {
-            let acting = catalog.acting.lock().await;
-            let found = catalog.problem(&release).await?;
-            let motive = motive(Actor::Croupier, found.clone());
-            if found.is_some() {
-                catalog.loaded.remove(&release);
+            for _ in 0..=CONFLICT_RETRIES_MAX {
+                // The listing first: if somebody puts the bytes right and says so, what was found does not count.
+                let listing = catalog.listing(&game).await?;
+                let stands = listing.release(&release)?.broken.is_some();
+                let found = catalog.problem(&release).await?;
+                if found.is_some() == stands {
+                    return Ok(found);
+                }
+                if found.is_some() {
+                    catalog.loaded.remove(&release);
+                }
+                let motive = motive(Actor::Croupier, found.clone());
+                let deed = |listing: &mut Listing| {
+                    let act = match &found {
+                        Some(_) => listing.withdraw(&release, &motive),
+                        None => listing.reinstate(&release, &motive),
+                    };
+                    act.map(|act| act.into_iter().collect())
+                };
+                if catalog.change_from(listing, deed).await?.is_some() {
+                    return Ok(found);
+                }
             }
-            let is_damaged = found.is_some();
-            let deed = move |listing: &mut Listing| {
-                let act =
-                    if is_damaged { listing.withdraw(&release, &motive) } else { listing.reinstate(&release, &motive) };
-                act.map(|act| act.into_iter().collect())
-            };
-            catalog.change_alone(&acting, &game, deed).await?;
-            Ok(found)
+            Err(CatalogError::Contended)
         });
         settled.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
