@@ -1,6 +1,7 @@
 //! Releases that come and go while they are played.
 
 mod candidates;
+mod commands;
 mod directory;
 mod kills;
 mod rounds;
