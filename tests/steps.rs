@@ -69,6 +69,14 @@ impl Store for Unruly {
         self.store.aggregates_after(after, count_max).await
     }
 
+    async fn is_current(&self, aggregate: &Aggregate) -> Result<bool, StoreError> {
+        self.store.is_current(aggregate).await
+    }
+
+    async fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError> {
+        self.store.carried(steps).await
+    }
+
     async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
         self.store.outbox(count_max).await
     }

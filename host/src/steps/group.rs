@@ -70,14 +70,20 @@ impl Groups {
         for job in jobs {
             outcomes.push(self.run_job(&mut draft, job).await);
         }
-        if let Some(commit) = draft.into_commit(under_way.load(Ordering::Relaxed)) {
-            self.store.commit(commit).await.map_err(|error| match error {
-                CommitError::Conflict => Failure::Conflict,
-                CommitError::TooLarge { .. } => Failure::TooLarge,
-                CommitError::Store(error) => Failure::Store(store_error(id, &error)),
-            })?;
-        }
+        self.conclude(draft, under_way).await.map_err(|error| match error {
+            CommitError::Conflict => Failure::Conflict,
+            CommitError::TooLarge { .. } => Failure::TooLarge,
+            CommitError::Store(error) => Failure::Store(store_error(id, &error)),
+        })?;
         Ok(outcomes)
+    }
+
+    /// Commits what there is to commit. Where nothing is, what was answered must still not be from the past.
+    async fn conclude(&self, draft: Draft, under_way: &AtomicUsize) -> Result<(), CommitError> {
+        if !draft.records.is_empty() {
+            return self.store.commit(draft.into_commit(under_way.load(Ordering::Relaxed))).await;
+        }
+        if self.store.is_current(&draft.aggregate).await? { Ok(()) } else { Err(CommitError::Conflict) }
     }
 
     async fn run_job(&self, draft: &mut Draft, job: &Job) -> Outcome {
@@ -190,12 +196,9 @@ impl Draft {
         self.records.iter().map(|(record, _)| record).find(|record| record.step == step)
     }
 
-    fn into_commit(self, under_way: usize) -> Option<Commit> {
-        if self.records.is_empty() {
-            return None;
-        }
+    fn into_commit(self, under_way: usize) -> Commit {
         let records = self.records.into_iter().map(|(_, encoded)| encoded).collect();
-        Some(Commit { expected: self.expected, aggregate: self.aggregate, records, under_way })
+        Commit { expected: self.expected, aggregate: self.aggregate, records, under_way }
     }
 }
 

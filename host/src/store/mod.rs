@@ -68,11 +68,16 @@ pub enum StoreError {
 /// Where aggregates and records, listings and releases are kept.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// The aggregate after its newest committed step.
+    /// The aggregate after its newest committed step, or as this host has seen it last: a commit on an older one is a
+    /// conflict, after which this answers with what is stored.
     async fn load(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError>;
 
     /// Stores the steps if the aggregate still has the expected version. Durable once this returns.
     async fn commit(&self, commit: Commit) -> Result<(), CommitError>;
+
+    /// Whether nobody has taken a further step than this aggregate has. A request that commits nothing asks, so that it
+    /// is not answered from the past; where it is no longer so, the next load answers with what is stored.
+    async fn is_current(&self, aggregate: &Aggregate) -> Result<bool, StoreError>;
 
     /// The records of the steps in this range that there are, in order, each with its step's number.
     async fn records(&self, id: &AggregateId, steps: RangeInclusive<u64>) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
@@ -90,6 +95,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// The steps with effects that nothing has carried on yet, in the order of aggregates and steps.
     async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError>;
+
+    /// The effects of these steps were carried on. It may be forgotten in a crash: then they are carried on again, which
+    /// their ids make harmless.
+    async fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError>;
 
     /// Every game's listing, in the order of ids.
     async fn listings(&self) -> Result<Vec<Listing>, StoreError>;

@@ -140,6 +140,11 @@ impl Store for Embedded {
         self.make(Change::Steps { commit, document }).await
     }
 
+    /// Only this process writes, and its cache is never behind what it has written.
+    async fn is_current(&self, _: &Aggregate) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     async fn records(&self, id: &AggregateId, steps: RangeInclusive<u64>) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         tokio::task::block_in_place(|| self.tables.records(id, steps))
     }
@@ -158,6 +163,10 @@ impl Store for Embedded {
 
     async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
         tokio::task::block_in_place(|| self.tables.outbox(count_max))
+    }
+
+    async fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError> {
+        tokio::task::block_in_place(|| self.tables.carried(steps))
     }
 
     async fn listings(&self) -> Result<Vec<Listing>, StoreError> {

@@ -101,6 +101,15 @@ impl Tables {
         entries.map(|entry| read_step_key(&entry.key().map_err(unavailable)?)).collect()
     }
 
+    /// Beside the committer: no version depends on it, and no fsync is waited for.
+    pub(super) fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError> {
+        let mut batch = self.database.batch();
+        for (id, step) in steps {
+            batch.remove(&self.outbox, numbered_key(id.as_str(), *step));
+        }
+        batch.commit().map_err(unavailable)
+    }
+
     pub(super) fn listings(&self) -> Result<Vec<Listing>, StoreError> {
         let listings = self.listings.iter().map(|entry| {
             let (game, document) = entry.into_inner().map_err(unavailable)?;
