@@ -97,6 +97,10 @@ impl Store for Unruly {
         self.store.acts(game, numbers).await
     }
 
+    async fn acts_elsewhere(&self) {
+        self.store.acts_elsewhere().await;
+    }
+
     async fn put_release(&self, release: &ReleaseDigest, bytes: &[u8]) -> Result<(), StoreError> {
         self.store.put_release(release, bytes).await
     }

@@ -9,13 +9,13 @@ use tokio::net::TcpListener;
 use crate::{
     api::{OperatorService, PlayerService},
     catalog::{Catalog, Watch},
-    config::Config,
+    config::{Config, StoreKind},
     data_directory::DataDirectory,
     engine::Engine,
     http::{self, Endpoints},
     rpc::{Params, Service as _},
     steps::Steps,
-    store::{Embedded, Store, StoreError},
+    store::{Couchbase, Embedded, SetUp, Store, StoreError},
     tokens::Tokens,
 };
 
@@ -42,9 +42,13 @@ impl Host {
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
         config.check()?;
         let data = DataDirectory::open(&config.store.directory)?;
-        let tokens = Arc::new(Tokens::new(data.secret(SESSION_KEY)?));
+        let session_key = match config.session_key() {
+            Some(key) => key,
+            None => data.secret(SESSION_KEY)?,
+        };
+        let tokens = Arc::new(Tokens::new(session_key));
         let engine = Arc::new(Engine::start(config.engine(data.artefacts()))?);
-        let store: Arc<dyn Store> = Arc::new(Embedded::open(&config.embedded_store(data.store()))?);
+        let store = open_store(config, &data).await?;
         let catalog = Catalog::open(engine.clone(), store.clone(), config.catalog()?).await?;
         let watch = catalog.watch(&config.games.directory).await?;
         if catalog.live().is_empty() {
@@ -94,6 +98,7 @@ impl Host {
         };
         let mut server = tokio::spawn(http::serve(listener, self.endpoints.clone(), stopped));
         let verifying = tokio::spawn(verify_daily(self.catalog.clone()));
+        let following = tokio::spawn(self.catalog.clone().follow_others());
         let failure: Option<StoreError> = tokio::select! {
             () = shutdown => None,
             failure = self.store.failed() => Some(failure),
@@ -106,6 +111,7 @@ impl Host {
         drop(stop);
         drop(self.watch);
         verifying.abort();
+        following.abort();
         let drained = async {
             if !server.is_finished() {
                 // What it has to say is of the connections that are being closed.
@@ -123,6 +129,13 @@ impl Host {
             None => Ok(()),
         }
     }
+}
+
+async fn open_store(config: &Config, data: &DataDirectory) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match config.store.kind {
+        StoreKind::Embedded => Arc::new(Embedded::open(&config.embedded_store(data.store()))?),
+        StoreKind::Couchbase => Arc::new(Couchbase::connect(&config.couchbase(), SetUp::Verify).await?),
+    })
 }
 
 /// Proves the bytes of every release, now and once a day.

@@ -121,6 +121,26 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Keeps up with what other hosts do on the same store, for ever.
+    pub async fn follow_others(self: Arc<Self>) {
+        loop {
+            self.store.acts_elsewhere().await;
+            if let Err(error) = self.catch_up().await {
+                tracing::warn!(%error, "what other hosts have done is not known");
+            }
+        }
+    }
+
+    async fn catch_up(self: &Arc<Self>) -> Result<(), CatalogError> {
+        for listing in self.store.listings().await? {
+            let known = self.live.load().get(&listing.game).map_or(0, |game| game.listing.version);
+            if listing.version > known {
+                self.change_from(listing, |_| Ok(Vec::new())).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// All games at this instant.
     #[must_use]
     pub fn live(&self) -> Arc<Games> {

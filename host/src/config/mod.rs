@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
 
-pub use self::sections::{Activation, Games, Log, Operator, Publishing, Server, Store};
+pub use self::sections::{Activation, Couchbase, Games, Log, Operator, Publishing, Server, Store, StoreKind};
 use crate::signing::InvalidPublisher;
 
 /// What every environment variable of ours begins with: `CROUPIER_<SECTION>_<OPTION>`.
@@ -30,6 +30,8 @@ pub struct Config {
     pub operator: Operator,
     /// Where everything is kept.
     pub store: Store,
+    /// The cluster, where the store is one.
+    pub couchbase: Couchbase,
     /// The games, and what one step may use.
     pub games: Games,
     /// Whose releases may be published.
@@ -107,6 +109,18 @@ impl Config {
                 "operator.token",
                 "must be 16 characters or more: set it in the configuration, or as CROUPIER_OPERATOR_TOKEN",
             );
+        }
+        if self.store.kind == StoreKind::Couchbase && self.operator.session_key.is_empty() {
+            return wrong(
+                "operator.session_key",
+                "must be set where hosts share a store: make one with 'openssl rand -hex 32', and give it to all of them",
+            );
+        }
+        if !self.operator.session_key.is_empty() && self.session_key().is_none() {
+            return wrong("operator.session_key", "must be 64 hexadecimal digits in lower case");
+        }
+        if !(10..=60_000).contains(&self.couchbase.timeout_ms) {
+            return wrong("couchbase.timeout_ms", "must be in 10..=60000");
         }
         let games = &self.games;
         if !(1..=1000).contains(&games.concurrent_steps_max) {

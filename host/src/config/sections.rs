@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{catalog::ProbationRule, engine, rpc::Limits, telemetry::Format};
+use crate::{catalog::ProbationRule, engine, rpc::Limits, store::Durability, telemetry::Format};
 
 /// `[server]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,9 @@ impl Default for Server {
 pub struct Operator {
     /// The bearer token of POST /operator, 16 characters or more. Better in the environment than in a file.
     pub token: String,
+    /// The key of session tokens, 64 hexadecimal digits: the same on all hosts of one store. Made at the first start and
+    /// kept in the host's directory if empty, which does for one host.
+    pub session_key: String,
 }
 
 impl std::fmt::Debug for Operator {
@@ -50,10 +53,67 @@ impl std::fmt::Debug for Operator {
     }
 }
 
+/// Where the truth is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreKind {
+    /// In the host's directory, by one host.
+    #[default]
+    Embedded,
+    /// In a Couchbase bucket, by any number of hosts.
+    Couchbase,
+}
+
+/// `[couchbase]`
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Couchbase {
+    /// couchbase://host or couchbases://host (TLS), several hosts between commas.
+    pub connection: String,
+    /// Who the host is to the cluster.
+    pub user: String,
+    /// The user's password. Better in the environment than in a file.
+    pub password: String,
+    /// The bucket; its administrator makes it.
+    pub bucket: String,
+    /// The scope in it; 'croupier store init' makes it and its collections.
+    pub scope: String,
+    /// A file with the certificates (PEM) of whoever signs the cluster's; empty for those that are generally trusted.
+    pub certificates: PathBuf,
+    /// How many copies a step is in before it is answered: "majority", "majority_and_persist_active",
+    /// "persist_to_majority", or "none" for experiments on one node.
+    pub durability: Durability,
+    /// How long one call may take, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for Couchbase {
+    fn default() -> Self {
+        Self {
+            connection: "couchbase://127.0.0.1".to_owned(),
+            user: "croupier".to_owned(),
+            password: String::new(),
+            bucket: "croupier".to_owned(),
+            scope: "croupier".to_owned(),
+            certificates: PathBuf::new(),
+            durability: Durability::Majority,
+            timeout_ms: 2500,
+        }
+    }
+}
+
+impl std::fmt::Debug for Couchbase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Couchbase").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
 /// `[store]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
+    /// "embedded" or "couchbase": see [couchbase].
+    pub kind: StoreKind,
     /// The host's directory: players, records, compiled games, the key of session tokens. One host at a time.
     pub directory: PathBuf,
     /// Memory for players who played lately, in MiB.
@@ -66,7 +126,13 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { directory: "croupier-data".into(), cache_mib: 256, player_kib_max: 1024, disk_reserve_mib: 256 }
+        Self {
+            kind: StoreKind::Embedded,
+            directory: "croupier-data".into(),
+            cache_mib: 256,
+            player_kib_max: 1024,
+            disk_reserve_mib: 256,
+        }
     }
 }
 

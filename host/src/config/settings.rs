@@ -2,13 +2,15 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{Activation, Config, ConfigError};
+use data_encoding::HEXLOWER;
+
+use super::{Activation, Config, ConfigError, Couchbase};
 use crate::{
     catalog::{self, ProbationRule},
     engine,
     rpc::Limits,
     signing::PublisherKeys,
-    store::EmbeddedSettings,
+    store::{CouchbaseSettings, EmbeddedSettings},
 };
 
 impl Config {
@@ -80,6 +82,31 @@ impl Config {
             cache_bytes: self.store.cache_mib << 20,
             aggregate_bytes_max: self.store.player_kib_max << 10,
             disk_reserve_bytes: self.store.disk_reserve_mib << 20,
+        }
+    }
+
+    /// The key of session tokens, where it is configured.
+    #[must_use]
+    pub fn session_key(&self) -> Option<[u8; 32]> {
+        HEXLOWER.decode(self.operator.session_key.as_bytes()).ok()?.try_into().ok()
+    }
+
+    /// The cluster.
+    #[must_use]
+    pub fn couchbase(&self) -> CouchbaseSettings {
+        let Couchbase { connection, user, password, bucket, scope, certificates, durability, timeout_ms } =
+            self.couchbase.clone();
+        CouchbaseSettings {
+            connection,
+            user,
+            password,
+            bucket,
+            scope,
+            certificates: Some(certificates).filter(|path| !path.as_os_str().is_empty()),
+            durability,
+            timeout: Duration::from_millis(timeout_ms),
+            cache_bytes: self.store.cache_mib << 20,
+            aggregate_bytes_max: self.store.player_kib_max << 10,
         }
     }
 }

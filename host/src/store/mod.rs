@@ -2,6 +2,7 @@
 //! promises that a commit is whole or not at all, and durable once it is answered; it knows nothing of the rules of
 //! games and listings, of money or of protocols.
 
+mod couchbase;
 mod embedded;
 mod space;
 
@@ -10,7 +11,10 @@ use std::{ops::RangeInclusive, sync::Arc};
 use async_trait::async_trait;
 use thiserror::Error;
 
-pub use self::embedded::{Embedded, OpenError, Settings as EmbeddedSettings};
+pub use self::{
+    couchbase::{ConnectError, Couchbase, Durability, SetUp, Settings as CouchbaseSettings},
+    embedded::{Embedded, OpenError, Settings as EmbeddedSettings},
+};
 use crate::{
     aggregate::Aggregate,
     identity::{AggregateId, GameId, ReleaseDigest},
@@ -112,6 +116,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The acts of a game with these numbers, as far as there are such, in order.
     async fn acts(&self, game: &GameId, numbers: RangeInclusive<u64>) -> Result<Vec<Act>, StoreError>;
+
+    /// Waits until another host may have committed acts. A store of one host waits for ever.
+    async fn acts_elsewhere(&self);
 
     /// Keeps a release's bytes under its digest, in the place of what may be kept there. Durable once this returns.
     /// Whether they are what the digest says is for the caller to prove, here and at every reading: a disk may change

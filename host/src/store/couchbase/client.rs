@@ -1,0 +1,241 @@
+//! Documents of a bucket, by key. Every call ends within its time, and every error says whether something may have
+//! happened: the official client has no timeouts of its own, and a node that is gone would be waited for without end.
+
+use std::{
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use couchbase::{
+    bucket::Bucket,
+    collection::Collection,
+    durability_level::DurabilityLevel,
+    error::{Error, ErrorKind},
+    options::kv_options::{InsertOptions, ReplaceOptions, UpsertOptions},
+    transcoding::raw_json,
+};
+use futures_util::future::BoxFuture;
+
+use super::super::StoreError;
+
+/// Calls in a row that were not answered, after which the cluster is taken for gone.
+const SILENT_CALLS_MAX: u32 = 5;
+/// How often a cluster that is taken for gone is asked again.
+const PROBE_PAUSE: Duration = Duration::from_millis(250);
+
+/// The documents of one scope.
+pub(super) struct Client {
+    bucket: Bucket,
+    scope: String,
+    timeout: Duration,
+    durability: DurabilityLevel,
+    begun: Instant,
+    /// Calls in a row that were not answered.
+    silent: AtomicU32,
+    /// Milliseconds since `begun` at which a silent cluster was asked last.
+    probed_ms: AtomicU64,
+}
+
+/// The kinds of documents, each in a collection of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Collections {
+    /// What players are, with their newest records.
+    Aggregates,
+    /// Older records.
+    Records,
+    /// Games' listings, with their newest acts.
+    Listings,
+    /// Older acts.
+    Acts,
+    /// Components, in parts.
+    Releases,
+    /// Which documents there are.
+    Index,
+}
+
+impl Collections {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Aggregates, Self::Records, Self::Listings, Self::Acts, Self::Releases, Self::Index];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Aggregates => "aggregates",
+            Self::Records => "records",
+            Self::Listings => "listings",
+            Self::Acts => "acts",
+            Self::Releases => "releases",
+            Self::Index => "index",
+        }
+    }
+}
+
+/// A document as it was read.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    pub(super) bytes: Vec<u8>,
+    pub(super) cas: u64,
+}
+
+/// Why a document was not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NotWritten {
+    /// It is not as it was expected: missing, there already, or changed.
+    Otherwise,
+    /// It is larger than the cluster takes.
+    TooLarge,
+    /// The cluster refuses it. Nothing has happened.
+    Refused(String),
+    /// Nobody knows whether it was written, or will be.
+    Unknown(String),
+}
+
+/// How a document must be for it to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// It is not there.
+    Missing,
+    /// It is as it was when it had this number.
+    Cas(u64),
+    /// However it is.
+    Anything,
+}
+
+impl Client {
+    pub(super) fn new(bucket: Bucket, scope: String, timeout: Duration, durability: DurabilityLevel) -> Self {
+        let (silent, probed_ms) = (AtomicU32::new(0), AtomicU64::new(0));
+        Self { bucket, scope, timeout, durability, begun: Instant::now(), silent, probed_ms }
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// # Errors
+    /// Where the cluster does not answer or refuses.
+    pub(super) async fn get(&self, collection: Collections, key: &str) -> Result<Option<Document>, StoreError> {
+        let collection = self.collection(collection);
+        match self.within_time(Box::pin(collection.get(key, None))).await {
+            Ok(found) => {
+                let (bytes, _) = found.content_as_raw();
+                Ok(Some(Document { bytes: bytes.to_vec(), cas: found.cas() }))
+            }
+            Err(Failed::By(error)) if *error.kind() == ErrorKind::DocumentNotFound => Ok(None),
+            Err(error) => Err(StoreError::Unavailable(error.words())),
+        }
+    }
+
+    /// Writes a document, durably: the number of what it is now.
+    pub(super) async fn put(
+        &self,
+        collection: Collections,
+        key: &str,
+        bytes: &[u8],
+        expected: Expected,
+    ) -> Result<u64, NotWritten> {
+        let collection = self.collection(collection);
+        let (bytes, flags) = raw_json::encode(&bytes).map_err(|error| NotWritten::Refused(error.to_string()))?;
+        let durability = self.durability.clone();
+        let written = match expected {
+            Expected::Missing => {
+                let options = InsertOptions::new().durability_level(durability);
+                self.within_time(Box::pin(collection.insert_raw(key, bytes, flags, options))).await
+            }
+            Expected::Cas(cas) => {
+                let options = ReplaceOptions::new().durability_level(durability).cas(cas);
+                self.within_time(Box::pin(collection.replace_raw(key, bytes, flags, options))).await
+            }
+            Expected::Anything => {
+                let options = UpsertOptions::new().durability_level(durability);
+                self.within_time(Box::pin(collection.upsert_raw(key, bytes, flags, options))).await
+            }
+        };
+        written.map(|written| written.cas()).map_err(Failed::not_written)
+    }
+
+    /// Whether the cluster has answered lately.
+    pub(super) fn health(&self) -> Result<(), StoreError> {
+        if self.silent.load(Ordering::Relaxed) < SILENT_CALLS_MAX { Ok(()) } else { Err(gone()) }
+    }
+
+    fn collection(&self, collection: Collections) -> Collection {
+        self.bucket.scope(&self.scope).collection(collection.name())
+    }
+
+    /// Waits for an answer no longer than it may take, and not at all where the cluster is known to be gone: then one
+    /// call in a while finds out whether it is back.
+    ///
+    /// The official client's futures are deep: behind a pointer they burden nobody who waits for them.
+    async fn within_time<T>(&self, call: BoxFuture<'_, Result<T, Error>>) -> Result<T, Failed> {
+        if self.health().is_err() && !self.is_probe() {
+            return Err(Failed::Gone);
+        }
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(answer) => {
+                self.silent.store(0, Ordering::Relaxed);
+                answer.map_err(Failed::By)
+            }
+            Err(_) => {
+                let silent = self.silent.fetch_add(1, Ordering::Relaxed) + 1;
+                if silent == SILENT_CALLS_MAX {
+                    tracing::error!("the Couchbase cluster does not answer; steps are refused until it does");
+                }
+                Err(Failed::Silent(self.timeout))
+            }
+        }
+    }
+
+    fn is_probe(&self) -> bool {
+        let now_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let probed_ms = self.probed_ms.load(Ordering::Relaxed);
+        let is_due = now_ms.saturating_sub(probed_ms) >= u64::try_from(PROBE_PAUSE.as_millis()).unwrap_or(u64::MAX);
+        is_due && self.probed_ms.compare_exchange(probed_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// How a call failed.
+enum Failed {
+    By(Error),
+    Silent(Duration),
+    /// It was not even made.
+    Gone,
+}
+
+impl Failed {
+    fn words(&self) -> String {
+        match self {
+            Self::By(error) => error.to_string(),
+            Self::Silent(timeout) => format!("the Couchbase cluster has not answered within {timeout:?}"),
+            Self::Gone => gone().to_string(),
+        }
+    }
+
+    fn not_written(self) -> NotWritten {
+        let words = self.words();
+        let Self::By(error) = self else {
+            return if matches!(self, Self::Gone) { NotWritten::Refused(words) } else { NotWritten::Unknown(words) };
+        };
+        match error.kind() {
+            ErrorKind::DocumentNotFound | ErrorKind::DocumentExists | ErrorKind::CasMismatch => NotWritten::Otherwise,
+            ErrorKind::ValueTooLarge => NotWritten::TooLarge,
+            ErrorKind::TemporaryFailure
+            | ErrorKind::DocumentLocked
+            | ErrorKind::DurabilityImpossible
+            | ErrorKind::DurabilityLevelNotAvailable
+            | ErrorKind::DurabilityWriteInProgress
+            | ErrorKind::DurableWriteRecommitInProgress
+            | ErrorKind::AuthenticationFailure
+            | ErrorKind::BucketNotFound
+            | ErrorKind::ScopeNotFound
+            | ErrorKind::CollectionNotFound
+            | ErrorKind::RateLimitedFailure
+            | ErrorKind::QuotaLimitedFailure
+            | ErrorKind::InvalidArgument(_)
+            | ErrorKind::EncodingFailure(_) => NotWritten::Refused(words),
+            _ => NotWritten::Unknown(words),
+        }
+    }
+}
+
+fn gone() -> StoreError {
+    StoreError::Unavailable("the Couchbase cluster does not answer".to_owned())
+}
