@@ -31,7 +31,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("aggregate", &["idempotency", "identity", "json", "limits", "money", "rounds"]),
     ("listing", &["identity", "limits"]),
     ("record", &["aggregate", "chance", "errors", "identity", "json", "money"]),
-    ("store", &["aggregate", "identity", "listing", "record"]),
+    ("store", &["aggregate", "identity", "limits", "listing", "record"]),
     ("ledger", &["aggregate", "identity", "money", "record", "store"]),
     (
         "engine",
@@ -78,6 +78,8 @@ const MODULES: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("wasmtime", &["bindings", "engine"]),
     ("fjall", &["store"]),
+    ("couchbase", &["store"]),
+    ("rustls_pki_types", &["store"]),
     ("rustix", &["store"]),
     // The bench sets a bare handler beside the host.
     ("axum", &["http", "bench"]),

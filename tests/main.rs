@@ -8,6 +8,7 @@ mod load;
 mod architecture;
 mod command_line;
 mod contract;
+mod couchbase;
 mod crash;
 mod durability;
 mod hostile;

@@ -131,7 +131,11 @@ impl Host {
     }
 }
 
-async fn open_store(config: &Config, data: &DataDirectory) -> anyhow::Result<Arc<dyn Store>> {
+/// The store that the configuration names.
+///
+/// # Errors
+/// Where it cannot be opened or reached.
+pub async fn open_store(config: &Config, data: &DataDirectory) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match config.store.kind {
         StoreKind::Embedded => Arc::new(Embedded::open(&config.embedded_store(data.store()))?),
         StoreKind::Couchbase => Arc::new(Couchbase::connect(&config.couchbase(), SetUp::Verify).await?),

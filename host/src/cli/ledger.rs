@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
-    config::Config,
+    config::{Config, StoreKind},
     data_directory::DataDirectory,
+    host::open_store,
     ledger,
-    store::{Embedded, Store as _},
 };
 
 /// Look after the money
@@ -21,8 +21,8 @@ pub(super) enum Ledger {
 
 /// Prove a store: every hash chain is whole, every player is what their records made them, all accounts sum to zero
 ///
-/// Exits with 1 and names the first broken record otherwise. Reads only. The host must not be running;
-/// a running one proves its own store through the operator's method ledger.check.
+/// Exits with 1 and names the first broken record otherwise. Reads only. On an embedded store the host must not be
+/// running; a running one proves its own store through the operator's method ledger.check.
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// The configuration file that names the store
@@ -51,16 +51,16 @@ impl Check {
             config.store.directory = directory;
         }
         let directory = &config.store.directory;
-        if !directory.is_dir() {
+        if config.store.kind == StoreKind::Embedded && !directory.is_dir() {
             anyhow::bail!("{} is no directory of a host: --data names another", directory.display());
         }
         let data = DataDirectory::open(directory).context("a running host proves its own store: ledger.check")?;
         super::runtime()?.block_on(async {
-            let store = Embedded::open(&config.embedded_store(data.store()))?;
+            let store = open_store(&config, &data).await?;
             let progress =
                 ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
             progress.enable_steady_tick(Duration::from_millis(100));
-            let outcome = ledger::check(&store, |report| {
+            let outcome = ledger::check(&*store, |report| {
                 progress.set_message(format!("{} aggregates, {} records", report.aggregates, report.records));
             });
             let outcome = outcome.await;

@@ -12,6 +12,7 @@ use couchbase::{
     durability_level::DurabilityLevel,
     error::{Error, ErrorKind},
     options::kv_options::{InsertOptions, ReplaceOptions, UpsertOptions},
+    subdoc::lookup_in_specs::LookupInSpec,
     transcoding::raw_json,
 };
 use futures_util::future::BoxFuture;
@@ -118,6 +119,28 @@ impl Client {
             Ok(found) => {
                 let (bytes, _) = found.content_as_raw();
                 Ok(Some(Document { bytes: bytes.to_vec(), cas: found.cas() }))
+            }
+            Err(Failed::By(error)) if *error.kind() == ErrorKind::DocumentNotFound => Ok(None),
+            Err(error) => Err(StoreError::Unavailable(error.words())),
+        }
+    }
+
+    /// A number in a document, without the rest of it; none where there is no document.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(super) async fn number(
+        &self,
+        collection: Collections,
+        key: &str,
+        path: &str,
+    ) -> Result<Option<u64>, StoreError> {
+        let collection = self.collection(collection);
+        let specs = [LookupInSpec::get(path, None)];
+        match self.within_time(Box::pin(collection.lookup_in(key, &specs, None))).await {
+            Ok(found) => {
+                let number = found.content_as(0);
+                number.map(Some).map_err(|error| StoreError::Corrupt(format!("{path} of {key}: {error}")))
             }
             Err(Failed::By(error)) if *error.kind() == ErrorKind::DocumentNotFound => Ok(None),
             Err(error) => Err(StoreError::Unavailable(error.words())),

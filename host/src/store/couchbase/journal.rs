@@ -68,6 +68,11 @@ impl Journals {
         document.map(|document| Journal::read(key, document)).transpose()
     }
 
+    /// The number of a journal's newest entry; 0 where there is none.
+    pub(super) async fn last(&self, key: &str) -> Result<u64, StoreError> {
+        Ok(self.client.number(self.heads, key, "last").await?.unwrap_or(0))
+    }
+
     /// Adds entries to a journal as it was read, or begins it: what it is then.
     ///
     /// # Errors

@@ -193,8 +193,11 @@ impl Store for Couchbase {
     }
 
     async fn is_current(&self, aggregate: &Aggregate) -> Result<bool, StoreError> {
-        self.cache.remove(&aggregate.id);
-        Ok(self.read(&aggregate.id).await?.map_or(0, |known| known.journal.last) == aggregate.step)
+        let is_current = self.aggregates.last(aggregate.id.as_str()).await? == aggregate.step;
+        if !is_current {
+            self.cache.remove(&aggregate.id);
+        }
+        Ok(is_current)
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
