@@ -105,6 +105,11 @@ impl Bucket {
         }
     }
 
+    /// As the protocol writes it everywhere.
+    pub(crate) fn uuid_hex(&self) -> String {
+        format!("{:032x}", self.uuid)
+    }
+
     /// The durability of a write that asks for this one, with so many replicas there: the larger of it and the bucket's
     /// minimum, if most copies are there to have it.
     pub(crate) fn durability(&self, asked: Durability, replicas_up: u32) -> Result<Durability, Status> {
@@ -128,10 +133,6 @@ impl Bucket {
     /// Forget the documents of a collection that is dropped.
     pub(crate) fn clear_collection(&mut self, number: u32) {
         self.documents.retain(|(collection, _), _| *collection != number);
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.documents.clear();
     }
 
     pub(crate) fn get(&self, id: &DocumentId, now: u32) -> Result<&Stored, Status> {

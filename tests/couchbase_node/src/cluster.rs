@@ -19,6 +19,9 @@ use crate::{
 /// Keys are spread over so many vbuckets, as on a server for desktops.
 pub(crate) const VBUCKETS: u16 = 64;
 
+/// By which clients know the node.
+pub(crate) const HOST: &str = "127.0.0.1";
+
 /// Where clients find the node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ports {
@@ -75,8 +78,9 @@ impl Cluster {
         json!({
             "rev": self.revision,
             "revEpoch": 1,
-            // Without a host name: clients keep to the one by which they came.
-            "nodesExt": [{"thisNode": true, "services": {"kv": kv, "mgmt": management}}],
+            // With its host's name, like the nodes of a larger cluster: the Rust SDK takes no configuration without names
+            // from NOT_MY_VBUCKET.
+            "nodesExt": [{"hostname": HOST, "thisNode": true, "services": {"kv": kv, "mgmt": management}}],
             "clusterCapabilitiesVer": [1, 0],
             "clusterCapabilities": {},
             "clusterUUID": format!("{:032x}", self.uuid),
@@ -93,7 +97,7 @@ impl Cluster {
         let mut config = self.config();
         let of_bucket = json!({
             "name": name,
-            "uuid": format!("{:032x}", bucket.uuid),
+            "uuid": bucket.uuid_hex(),
             "uri": format!("/pools/default/buckets/{name}"),
             "streamingUri": format!("/pools/default/bucketsStreaming/{name}"),
             "nodeLocator": "vbucket",
@@ -101,11 +105,11 @@ impl Cluster {
             "bucketCapabilities": ["collections", "durableWrite", "touch", "cccp", "nodesExt", "cbhello"],
             "collectionsManifestUid": bucket.collections.revision_hex(),
             "ddocs": {"uri": format!("/pools/default/buckets/{name}/ddocs")},
-            "nodes": [{"hostname": format!("$HOST:{management}"), "ports": {"direct": kv}}],
+            "nodes": [{"hostname": format!("{HOST}:{management}"), "ports": {"direct": kv}}],
             "vBucketServerMap": {
                 "hashAlgorithm": "CRC",
                 "numReplicas": bucket.replicas,
-                "serverList": [format!("$HOST:{kv}")],
+                "serverList": [format!("{HOST}:{kv}")],
                 "vBucketMap": vec![chain; VBUCKETS.into()],
             },
         });

@@ -10,7 +10,7 @@ use std::{
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
-    cluster::{Cluster, Document, Ports},
+    cluster::{Cluster, Document, HOST, Ports},
     connection,
     counts::Counts,
     faults::Faults,
@@ -45,7 +45,7 @@ impl Node {
 
     /// By which SDKs find the node.
     pub fn connection_string(&self) -> String {
-        format!("couchbase://{}:{}", Ipv4Addr::LOCALHOST, self.ports.kv)
+        format!("couchbase://{HOST}:{}", self.ports.kv)
     }
 
     /// The port of the key-value protocol.

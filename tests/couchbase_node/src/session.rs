@@ -49,7 +49,7 @@ impl Session {
 
     fn start_sasl(&mut self, cluster: &Cluster, salted: &Salted, request: &Request) -> Response {
         (self.role, self.exchange) = (None, None);
-        if request.key == &b"PLAIN"[..] {
+        if request.key[..] == *b"PLAIN" {
             let Some((name, password)) = sasl::plain(&request.value) else { return Status::InvalidArguments.into() };
             self.role = cluster.user(name).filter(|user| user.password == password).map(|user| user.role.clone());
             return if self.role.is_some() { Status::Success } else { Status::AuthError }.into();

@@ -1,25 +1,42 @@
 //! The official Rust SDK against the node: what it asks for is understood, and what it is told it believes.
+//! What the SDK makes of each fault is written down here for those who build on it.
 
+#![expect(clippy::unwrap_used, reason = "in tests, helpers included, a failed unwrap is the report")]
+
+mod access;
 mod documents;
+mod durability;
+mod faults;
+mod management;
+mod outages;
+mod subdocuments;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use couchbase::{
-    authenticator::PasswordAuthenticator, cluster::Cluster, collection::Collection, error::ErrorKind,
+    authenticator::PasswordAuthenticator,
+    bucket::Bucket,
+    cluster::Cluster,
+    collection::Collection,
+    error::ErrorKind,
     options::cluster_options::ClusterOptions,
+    retry::{RetryAction, RetryReason, RetryRequest, RetryStrategy},
 };
 use couchbase_node::{Node, Settings};
 
 /// Nothing here takes long; what hangs has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// So long a client waits for what the SDK would wait for without end.
+const MOMENT: Duration = Duration::from_millis(200);
 
 const BUCKET: &str = "croupier";
 
 /// A node, and a client that is connected to it.
 struct Table {
     node: Node,
-    /// Connections close with it.
-    _cluster: Cluster,
+    cluster: Cluster,
+    bucket: Bucket,
     collection: Collection,
 }
 
@@ -29,7 +46,13 @@ impl Table {
         let cluster = connect(&node, "Administrator", "password").await.unwrap();
         let bucket = cluster.bucket(BUCKET);
         bucket.wait_until_ready(None).await.unwrap();
-        Self { node, _cluster: cluster, collection: bucket.default_collection() }
+        let collection = bucket.default_collection();
+        Self { node, cluster, bucket, collection }
+    }
+
+    /// A document's value as the node has it.
+    fn value(&self, key: &str) -> String {
+        String::from_utf8(self.node.document(BUCKET, key).unwrap().value.to_vec()).unwrap()
     }
 }
 
@@ -51,4 +74,18 @@ fn kind<T>(result: couchbase::error::Result<T>) -> ErrorKind {
         Ok(_) => panic!("should have failed"),
         Err(error) => error.kind().clone(),
     }
+}
+
+/// Never tries again where the SDK asks first; by default it does, without end.
+#[derive(Debug)]
+struct Once;
+
+impl RetryStrategy for Once {
+    fn retry_after(&self, _: &RetryRequest, _: &RetryReason) -> Option<RetryAction> {
+        None
+    }
+}
+
+fn once() -> Arc<dyn RetryStrategy> {
+    Arc::new(Once)
 }
