@@ -131,6 +131,10 @@ impl Store for Embedded {
         Ok(aggregate)
     }
 
+    async fn stored(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError> {
+        Ok(tokio::task::block_in_place(|| self.tables.aggregate(id))?.map(Arc::new))
+    }
+
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
         self.space.check()?;
         let document = encode(&commit.aggregate.id, &*commit.aggregate)?;
