@@ -20,3 +20,4 @@ mod protocol;
 mod releases;
 mod sessions;
 mod steps;
+mod stores;

@@ -42,6 +42,10 @@ impl Store for Unruly {
         self.store.load(id).await
     }
 
+    async fn stored(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError> {
+        self.store.stored(id).await
+    }
+
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
         self.gate.acquire().await.unwrap().forget();
         let records = commit.records.iter().map(|record| Record::decode(&record.bytes).unwrap()).collect();

@@ -19,8 +19,6 @@ use crate::{
 mod tests;
 
 const AGGREGATES_PER_PAGE: usize = 256;
-/// Read to find the neighbour of an aggregate: mostly it is the next one.
-const AGGREGATES_NEARBY: usize = 2;
 const RECORDS_PER_PAGE: u64 = 1000;
 
 /// What a whole store holds.
@@ -72,14 +70,15 @@ pub enum Broken {
 /// On a store in use it proves each aggregate as it was when it was read.
 ///
 /// What nothing in the store speaks of any more it cannot miss: an aggregate that is gone with all its records, or was
-/// put back together with them to what it was before.
+/// put back together with them to what it was before; nor records without an aggregate, where the store does not list
+/// its records.
 ///
 /// # Errors
-/// [`Broken`]: the first flaw, in the order of aggregates and steps.
+/// [`Broken`]: the first flaw, in the store's order of aggregates and in that of steps.
 pub async fn check(store: &dyn Store, mut progress: impl FnMut(&Report)) -> Result<Report, Broken> {
     let mut report = Report::default();
     let mut after: Option<Arc<Aggregate>> = None;
-    check_nothing_follows(store, None, None).await?;
+    check_nothing_follows(store, None).await?;
     loop {
         let page = store.aggregates_after(after.as_ref().map(|after| &after.id), AGGREGATES_PER_PAGE).await?;
         if page.is_empty() {
@@ -87,7 +86,7 @@ pub async fn check(store: &dyn Store, mut progress: impl FnMut(&Report)) -> Resu
         }
         for aggregate in page {
             check_aggregate(store, &aggregate).await?;
-            check_nothing_follows(store, after.as_ref().map(|after| &after.id), Some(&aggregate)).await?;
+            check_nothing_follows(store, Some(&aggregate)).await?;
             report.add(&aggregate);
             progress(&report);
             after = Some(aggregate);
@@ -132,18 +131,14 @@ async fn vouched_for(store: &dyn Store, aggregate: &Aggregate, step: u64) -> Res
 }
 
 /// Proves that the next record after an aggregate's newest (or the very first of the store) belongs to an aggregate
-/// that knows of it. `before` is the aggregate before this one.
-async fn check_nothing_follows(
-    store: &dyn Store,
-    before: Option<&AggregateId>,
-    aggregate: Option<&Arc<Aggregate>>,
-) -> Result<(), Broken> {
+/// that knows of it.
+async fn check_nothing_follows(store: &dyn Store, aggregate: Option<&Arc<Aggregate>>) -> Result<(), Broken> {
     let mut newest = aggregate.cloned();
     loop {
         let seen = newest.as_ref().map(|newest| (&newest.id, newest.step));
         let Some((owner, step)) = store.record_after(seen).await? else { return Ok(()) };
         // A store in use may have moved on since it was read; then the aggregate itself says so.
-        match stored(store, before, &owner).await? {
+        match store.stored(&owner).await? {
             Some(owner) if owner.step < step => {
                 let flaw = format!("it lies beyond step {}, the newest of its aggregate", owner.step);
                 return Err(Broken::Record { aggregate: owner.id.clone(), step, flaw });
@@ -154,23 +149,6 @@ async fn check_nothing_follows(
                 let flaw = "its aggregate is missing".to_owned();
                 return Err(Broken::Record { aggregate: owner, step, flaw });
             }
-        }
-    }
-}
-
-/// An aggregate as it is stored now, which comes after `before`.
-async fn stored(
-    store: &dyn Store,
-    before: Option<&AggregateId>,
-    wanted: &AggregateId,
-) -> Result<Option<Arc<Aggregate>>, Broken> {
-    let mut before = before.cloned();
-    loop {
-        let page = store.aggregates_after(before.as_ref(), AGGREGATES_NEARBY).await?;
-        let Some(last) = page.last() else { return Ok(None) };
-        before = Some(last.id.clone());
-        if last.id >= *wanted {
-            return Ok(page.into_iter().find(|aggregate| aggregate.id == *wanted));
         }
     }
 }

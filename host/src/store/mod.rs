@@ -72,36 +72,48 @@ pub enum StoreError {
 /// Where aggregates and records, listings and releases are kept.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// The aggregate after its newest committed step, or as this host has seen it last: a commit on an older one is a
-    /// conflict, after which this answers with what is stored.
+    /// The aggregate after its newest committed step, or as this host has seen it last: never older than what this host
+    /// has loaded or committed before. A commit on an older one than is stored is a conflict, after which this answers
+    /// with what is stored.
     async fn load(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError>;
 
-    /// Stores the steps if the aggregate still has the expected version. Durable once this returns.
+    /// The aggregate as it is stored now, and never as this host remembers it. A check of the whole store asks; for a
+    /// request there is `load`.
+    async fn stored(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError>;
+
+    /// Stores the steps if the aggregate still has the expected version. Durable once this returns. A caller that goes
+    /// away before leaves all of it or nothing.
     async fn commit(&self, commit: Commit) -> Result<(), CommitError>;
 
-    /// Whether nobody has taken a further step than this aggregate has. A request that commits nothing asks, so that it
+    /// Whether no other host has taken a further step than this aggregate has, which is what this host has loaded or
+    /// committed last (one without steps where there was none to load). A request that commits nothing asks, so that it
     /// is not answered from the past; where it is no longer so, the next load answers with what is stored.
     async fn is_current(&self, aggregate: &Aggregate) -> Result<bool, StoreError>;
 
-    /// The records of the steps in this range that there are, in order, each with its step's number.
+    /// The records of the committed steps in this range, byte for byte and in order, each with its step's number; none
+    /// where the range is empty. Beside a commit it shows all of its records or none.
     async fn records(&self, id: &AggregateId, steps: RangeInclusive<u64>) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
 
-    /// The first step after this one that has a record, in the order of aggregates and steps; the very first without
-    /// one. A check of the whole store asks, so that no record goes unseen.
+    /// The first step after this one that has a record, in an order of the store's own in which the steps of an aggregate
+    /// follow each other; the very first without one. A check of the whole store asks, so that no record goes unseen. A
+    /// store that finds records by their aggregates alone always answers that there is none.
     async fn record_after(&self, step: Option<(&AggregateId, u64)>) -> Result<Option<(AggregateId, u64)>, StoreError>;
 
-    /// Aggregates in the order of their ids, after `after`: at most `count_max` of them.
+    /// At most `count_max` aggregates as they are stored, in an order of the store's own, after `after`, which was the
+    /// last of the page before. Whoever asks until a page is empty sees each once that was there from the beginning;
+    /// fewer than `count_max` are not the end yet.
     async fn aggregates_after(
         &self,
         after: Option<&AggregateId>,
         count_max: usize,
     ) -> Result<Vec<Arc<Aggregate>>, StoreError>;
 
-    /// The steps with effects that nothing has carried on yet, in the order of aggregates and steps.
+    /// Steps with effects that nothing has carried on yet, those of one aggregate in their order: at most `count_max`,
+    /// and none only where no more wait.
     async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError>;
 
-    /// The effects of these steps were carried on. It may be forgotten in a crash: then they are carried on again, which
-    /// their ids make harmless.
+    /// The effects of these steps were carried on, perhaps by another host as well. No version changes by it. It may be
+    /// forgotten in a crash: then they are carried on again, which their ids make harmless.
     async fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError>;
 
     /// Every game's listing, in the order of ids.
@@ -134,6 +146,7 @@ pub trait Store: Send + Sync + 'static {
     /// Waits until the store has failed for good. Nothing that was answered is lost, but only a restart helps.
     async fn failed(&self) -> StoreError;
 
-    /// Finishes what was begun and closes the files; what is asked for later is refused.
+    /// Finishes what was begun and closes the files. Changes that are asked for later are refused as
+    /// [`StoreError::Unavailable`], and `health` says so; questions may be answered still.
     async fn close(&self);
 }

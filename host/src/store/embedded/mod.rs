@@ -116,6 +116,11 @@ impl Embedded {
         let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner);
         committer.as_ref().ok_or_else(closed)?.submit(request)
     }
+
+    fn check_open(&self) -> Result<(), StoreError> {
+        let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner);
+        committer.as_ref().map(drop).ok_or_else(closed)
+    }
 }
 
 #[async_trait]
@@ -124,11 +129,19 @@ impl Store for Embedded {
         if let Some(aggregate) = self.cache.get(id) {
             return Ok(Some(aggregate));
         }
-        let aggregate = tokio::task::block_in_place(|| self.tables.aggregate(id))?.map(Arc::new);
-        if let Some(aggregate) = &aggregate {
-            self.cache.insert(id.clone(), aggregate.clone());
+        let read = || match self.tables.aggregate(id) {
+            Ok(Some(aggregate)) => Ok(Arc::new(aggregate)),
+            nothing => Err(nothing.map(|_| None)),
+        };
+        // What the committer stores meanwhile stays in the cache, and what is read here goes past it.
+        match tokio::task::block_in_place(|| self.cache.get_or_insert_with(id, read)) {
+            Ok(aggregate) => Ok(Some(aggregate)),
+            Err(nothing) => nothing,
         }
-        Ok(aggregate)
+    }
+
+    async fn stored(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError> {
+        Ok(tokio::task::block_in_place(|| self.tables.aggregate(id))?.map(Arc::new))
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
@@ -166,6 +179,7 @@ impl Store for Embedded {
     }
 
     async fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError> {
+        self.check_open()?;
         tokio::task::block_in_place(|| self.tables.carried(steps))
     }
 
@@ -208,6 +222,7 @@ impl Store for Embedded {
         if let Some(failure) = self.failure.borrow().as_ref() {
             return Err(failure.clone());
         }
+        self.check_open()?;
         self.space.check()
     }
 

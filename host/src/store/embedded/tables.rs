@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable as _};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::StoreError;
@@ -49,8 +49,13 @@ impl Tables {
         Ok(Self { database, aggregates, records, outbox, listings, acts })
     }
 
+    /// Of a commit that is being made a look at the keyspace itself shows one thing before the other.
+    fn get(&self, keyspace: &Keyspace, key: &str) -> Result<Option<fjall::UserValue>, StoreError> {
+        self.database.snapshot().get(keyspace, key).map_err(unavailable)
+    }
+
     pub(super) fn aggregate(&self, id: &AggregateId) -> Result<Option<Aggregate>, StoreError> {
-        let document = self.aggregates.get(id.as_str()).map_err(unavailable)?;
+        let document = self.get(&self.aggregates, id.as_str())?;
         document.map(|document| decode(id.as_str(), &document)).transpose()
     }
 
@@ -119,7 +124,7 @@ impl Tables {
     }
 
     pub(super) fn listing(&self, game: &GameId) -> Result<Option<Listing>, StoreError> {
-        let document = self.listings.get(game.as_str()).map_err(unavailable)?;
+        let document = self.get(&self.listings, game.as_str())?;
         document.map(|document| decode(game.as_str(), &document)).transpose()
     }
 

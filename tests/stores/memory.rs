@@ -1,0 +1,209 @@
+//! A store in memory, for tests: any number of hosts on the same data, each with a memory of its own of what it has seen.
+//! Nothing outlives the process.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future,
+    ops::RangeInclusive,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+use croupier::{
+    aggregate::Aggregate,
+    identity::{AggregateId, GameId, ReleaseDigest},
+    listing::{Act, Listing},
+    store::{Commit, CommitError, Store, StoreError},
+};
+
+/// The data, on which hosts are opened.
+#[derive(Clone)]
+pub(crate) struct Memory {
+    data: Arc<Mutex<Data>>,
+    aggregate_bytes_max: usize,
+}
+
+#[derive(Default)]
+struct Data {
+    aggregates: BTreeMap<AggregateId, Arc<Aggregate>>,
+    records: BTreeMap<(AggregateId, u64), Vec<u8>>,
+    outbox: BTreeSet<(AggregateId, u64)>,
+    listings: BTreeMap<GameId, Listing>,
+    acts: BTreeMap<(GameId, u64), Act>,
+    releases: BTreeMap<ReleaseDigest, Vec<u8>>,
+}
+
+/// The store as one host has it.
+struct Host {
+    memory: Memory,
+    /// What it has seen last; nothing once it is closed.
+    seen: Mutex<Option<BTreeMap<AggregateId, Arc<Aggregate>>>>,
+}
+
+impl Memory {
+    pub(crate) fn new(aggregate_bytes_max: usize) -> Self {
+        Self { data: Arc::default(), aggregate_bytes_max }
+    }
+
+    /// One more host.
+    pub(crate) fn host(&self) -> impl Store + use<> {
+        Host { memory: self.clone(), seen: Mutex::new(Some(BTreeMap::new())) }
+    }
+}
+
+impl Host {
+    fn data(&self) -> MutexGuard<'_, Data> {
+        self.memory.data.lock().unwrap()
+    }
+
+    /// Remembers an aggregate, or forgets it.
+    fn saw(&self, id: &AggregateId, aggregate: Option<&Arc<Aggregate>>) {
+        if let Some(seen) = &mut *self.seen.lock().unwrap() {
+            match aggregate {
+                Some(aggregate) => seen.insert(id.clone(), aggregate.clone()),
+                None => seen.remove(id),
+            };
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Host {
+    async fn load(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError> {
+        let seen = self.seen.lock().unwrap().as_ref().and_then(|seen| seen.get(id).cloned());
+        if seen.is_some() {
+            return Ok(seen);
+        }
+        let data = self.data();
+        let aggregate = data.aggregates.get(id).cloned();
+        self.saw(id, aggregate.as_ref());
+        Ok(aggregate)
+    }
+
+    async fn stored(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError> {
+        Ok(self.data().aggregates.get(id).cloned())
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        self.health()?;
+        let Commit { expected, aggregate, records, .. } = commit;
+        let id = &aggregate.id;
+        let (size, size_max) = (serde_json::to_vec(&*aggregate).unwrap().len(), self.memory.aggregate_bytes_max);
+        if size > size_max {
+            return Err(CommitError::TooLarge { size, size_max });
+        }
+        let mut data = self.data();
+        if data.aggregates.get(id).map_or(0, |stored| stored.step) != expected {
+            self.saw(id, None);
+            return Err(CommitError::Conflict);
+        }
+        for record in records {
+            let key = (id.clone(), record.step);
+            if record.has_effects {
+                data.outbox.insert(key.clone());
+            }
+            data.records.insert(key, record.bytes);
+        }
+        self.saw(id, Some(&aggregate));
+        data.aggregates.insert(id.clone(), aggregate);
+        Ok(())
+    }
+
+    async fn is_current(&self, aggregate: &Aggregate) -> Result<bool, StoreError> {
+        let data = self.data();
+        let stored = data.aggregates.get(&aggregate.id);
+        self.saw(&aggregate.id, stored);
+        Ok(stored.map_or(0, |stored| stored.step) == aggregate.step)
+    }
+
+    async fn records(&self, id: &AggregateId, steps: RangeInclusive<u64>) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        let data = self.data();
+        let records = numbered(&data.records, id, steps);
+        Ok(records.map(|((_, step), bytes)| (*step, bytes.clone())).collect())
+    }
+
+    async fn record_after(&self, step: Option<(&AggregateId, u64)>) -> Result<Option<(AggregateId, u64)>, StoreError> {
+        let after = |key: &&(AggregateId, u64)| step.is_none_or(|(id, step)| (&key.0, key.1) > (id, step));
+        Ok(self.data().records.keys().find(after).cloned())
+    }
+
+    async fn aggregates_after(
+        &self,
+        after: Option<&AggregateId>,
+        count_max: usize,
+    ) -> Result<Vec<Arc<Aggregate>>, StoreError> {
+        let data = self.data();
+        let rest = data.aggregates.values().filter(|aggregate| after.is_none_or(|after| aggregate.id > *after));
+        Ok(rest.take(count_max).cloned().collect())
+    }
+
+    async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
+        Ok(self.data().outbox.iter().take(count_max).cloned().collect())
+    }
+
+    async fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError> {
+        self.health()?;
+        let mut data = self.data();
+        for step in steps {
+            data.outbox.remove(step);
+        }
+        Ok(())
+    }
+
+    async fn listings(&self) -> Result<Vec<Listing>, StoreError> {
+        Ok(self.data().listings.values().cloned().collect())
+    }
+
+    async fn listing(&self, game: &GameId) -> Result<Option<Listing>, StoreError> {
+        Ok(self.data().listings.get(game).cloned())
+    }
+
+    async fn commit_acts(&self, listing: &Listing, acts: &[Act]) -> Result<(), CommitError> {
+        self.health()?;
+        let mut data = self.data();
+        let before = data.listings.get(&listing.game).map_or(0, |stored| stored.version);
+        if acts.is_empty() || before + acts.len() as u64 != listing.version {
+            return Err(CommitError::Conflict);
+        }
+        data.listings.insert(listing.game.clone(), listing.clone());
+        data.acts.extend(acts.iter().map(|act| ((listing.game.clone(), act.number), act.clone())));
+        Ok(())
+    }
+
+    async fn acts(&self, game: &GameId, numbers: RangeInclusive<u64>) -> Result<Vec<Act>, StoreError> {
+        Ok(numbered(&self.data().acts, game, numbers).map(|(_, act)| act.clone()).collect())
+    }
+
+    async fn put_release(&self, release: &ReleaseDigest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.health()?;
+        self.data().releases.insert(*release, bytes.to_vec());
+        Ok(())
+    }
+
+    async fn release(&self, release: &ReleaseDigest) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.data().releases.get(release).cloned())
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        let is_open = self.seen.lock().unwrap().is_some();
+        if is_open { Ok(()) } else { Err(StoreError::Unavailable("it is closed".to_owned())) }
+    }
+
+    async fn failed(&self) -> StoreError {
+        future::pending().await
+    }
+
+    async fn close(&self) {
+        *self.seen.lock().unwrap() = None;
+    }
+}
+
+/// What belongs to one id and has these numbers.
+fn numbered<'a, I: Ord + Clone, T>(
+    of_all: &'a BTreeMap<(I, u64), T>,
+    id: &I,
+    numbers: RangeInclusive<u64>,
+) -> impl Iterator<Item = (&'a (I, u64), &'a T)> {
+    let range = (!numbers.is_empty()).then(|| (id.clone(), *numbers.start())..=(id.clone(), *numbers.end()));
+    range.map(|range| of_all.range(range)).into_iter().flatten()
+}
