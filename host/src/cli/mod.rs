@@ -6,6 +6,7 @@ mod dev;
 mod game;
 mod ledger;
 mod serve;
+mod tracking;
 
 use clap::{Parser, Subcommand};
 
@@ -29,6 +30,8 @@ enum Command {
     Game(game::Game),
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    #[command(subcommand)]
+    Tracking(tracking::Tracking),
     Bench(bench::Bench),
 }
 
@@ -44,6 +47,7 @@ impl Cli {
             Command::Build(build) => build.run(),
             Command::Game(game) => game.run(),
             Command::Ledger(ledger) => ledger.run(),
+            Command::Tracking(tracking) => tracking.run(),
             Command::Bench(bench) => bench.run(),
         }
     }

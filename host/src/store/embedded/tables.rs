@@ -10,11 +10,12 @@ use std::{
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::StoreError;
+use super::{StoreError, Waiting, outbox::Outbox};
 use crate::{
     aggregate::Aggregate,
     identity::{AggregateId, GameId},
     listing::{Act, Listing},
+    record::Destination,
 };
 
 /// Memtables larger than the default: fewer flushes, and aggregates that change often are written to tables once.
@@ -27,8 +28,7 @@ pub(super) struct Tables {
     pub(super) database: Database,
     pub(super) aggregates: Keyspace,
     pub(super) records: Keyspace,
-    /// Steps with effects that wait to be carried on; the effects themselves are in the records.
-    pub(super) outbox: Keyspace,
+    pub(super) outbox: Outbox,
     pub(super) listings: Keyspace,
     pub(super) acts: Keyspace,
 }
@@ -43,7 +43,7 @@ impl Tables {
             let separation = KvSeparationOptions::default().separation_threshold(RECORD_SEPARATION_BYTES);
             KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).with_kv_separation(Some(separation))
         })?;
-        let outbox = database.keyspace("outbox", KeyspaceCreateOptions::default)?;
+        let outbox = Outbox::open(&database)?;
         let listings = database.keyspace("listings", KeyspaceCreateOptions::default)?;
         let acts = database.keyspace("acts", KeyspaceCreateOptions::default)?;
         Ok(Self { database, aggregates, records, outbox, listings, acts })
@@ -96,17 +96,34 @@ impl Tables {
         aggregates.collect()
     }
 
-    pub(super) fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
-        let entries = self.outbox.iter().take(count_max);
-        entries.map(|entry| read_step_key(&entry.key().map_err(unavailable)?)).collect()
+    /// The oldest steps that wait for a destination, with their records.
+    pub(super) fn waiting(
+        &self,
+        to: Destination,
+        steps_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Waiting>, StoreError> {
+        let mut waiting = Vec::new();
+        let mut bytes = 0;
+        for entry in self.outbox.oldest(to).take(steps_max) {
+            let (place, key) = entry?;
+            let (aggregate, step) = read_step_key(&key)?;
+            let record = self.records.get(&key).map_err(unavailable)?;
+            let missing = || StoreError::Corrupt(format!("the record of step {step} of {aggregate} is missing"));
+            let record = record.ok_or_else(missing)?.to_vec();
+            bytes += record.len();
+            waiting.push(Waiting { aggregate, step, place, record });
+            if bytes >= bytes_max {
+                break;
+            }
+        }
+        Ok(waiting)
     }
 
     /// Beside the committer: no version depends on it, and no fsync is waited for.
-    pub(super) fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError> {
+    pub(super) fn carried(&self, to: Destination, places: &[u64]) -> Result<(), StoreError> {
         let mut batch = self.database.batch();
-        for (id, step) in steps {
-            batch.remove(&self.outbox, numbered_key(id.as_str(), *step));
-        }
+        self.outbox.remove(&mut batch, to, places);
         batch.commit().map_err(unavailable)
     }
 
