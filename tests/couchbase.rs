@@ -9,14 +9,56 @@ use couchbase_node::{Node, Settings};
 use croupier::{
     aggregate::Aggregate,
     identity::{AggregateId, Digest},
-    record::EncodedRecord,
+    record::{Destinations, EncodedRecord},
     store::{Commit, Couchbase, CouchbaseSettings, Durability, SetUp},
 };
 
+use crate::harness::PATIENCE;
+
+/// A cluster for one test: a node of ours or, where `CROUPIER_TEST_COUCHBASE` names a real one, a new scope there. It is
+/// named by a connection string with `CROUPIER_TEST_COUCHBASE_USER`, `_PASSWORD` and `_BUCKET` beside it; scopes that were
+/// made are left for whoever wants to look.
+pub(crate) enum Cluster {
+    Node(Node),
+    Real { settings: Box<CouchbaseSettings> },
+}
+
+impl Cluster {
+    pub(crate) async fn start() -> Self {
+        let Ok(connection) = std::env::var("CROUPIER_TEST_COUCHBASE") else { return Self::Node(node().await) };
+        let named = |what: &str, default: &str| {
+            std::env::var(format!("CROUPIER_TEST_COUCHBASE_{what}")).unwrap_or_else(|_| default.to_owned())
+        };
+        let settings = CouchbaseSettings {
+            connection,
+            user: named("USER", "Administrator"),
+            password: named("PASSWORD", "password"),
+            bucket: named("BUCKET", "croupier"),
+            scope: format!("test-{:016x}", rand::random::<u64>()),
+            ..settings_of("")
+        };
+        Self::Real { settings: Box::new(settings) }
+    }
+
+    pub(crate) async fn open(&self, aggregate_bytes_max: usize) -> Couchbase {
+        let settings = match self {
+            Self::Node(node) => settings(node),
+            Self::Real { settings } => (**settings).clone(),
+        };
+        // The suite is about what a store does, not about how fast a busy machine is.
+        let settings = CouchbaseSettings { aggregate_bytes_max, timeout: PATIENCE, ..settings };
+        Couchbase::connect(&settings, SetUp::Create).await.unwrap()
+    }
+}
+
 /// How a host connects to a node.
 pub(crate) fn settings(node: &Node) -> CouchbaseSettings {
+    settings_of(&node.connection_string())
+}
+
+fn settings_of(connection: &str) -> CouchbaseSettings {
     CouchbaseSettings {
-        connection: node.connection_string(),
+        connection: connection.to_owned(),
         user: "Administrator".to_owned(),
         password: "password".to_owned(),
         bucket: "croupier".to_owned(),
@@ -48,7 +90,7 @@ fn commit(id: &AggregateId, expected: u64, steps: u64, mark: &str) -> Commit {
     aggregate.head = Digest::of(mark.as_bytes());
     let records = (expected + 1..=aggregate.step).map(|step| EncodedRecord {
         step,
-        has_effects: false,
+        destinations: Destinations::default(),
         bytes: format!(r#"{{"step":{step},"mark":"{mark}"}}"#).into_bytes(),
     });
     Commit { expected, records: records.collect(), aggregate: Arc::new(aggregate), under_way: 1 }

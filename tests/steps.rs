@@ -17,9 +17,9 @@ use croupier::{
     ledger,
     listing::{self, Listing},
     money::Amount,
-    record::{Act, Play, Record},
+    record::{Act, Destination, Destinations, Play, Record},
     steps::{Outcome, PaymentRequest, PlayRequest, Request, SessionRequest, Steps, View},
-    store::{Commit, CommitError, Embedded, EmbeddedSettings, Store, StoreError},
+    store::{Commit, CommitError, Embedded, EmbeddedSettings, Store, StoreError, Waiting},
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -77,12 +77,16 @@ impl Store for Unruly {
         self.store.is_current(aggregate).await
     }
 
-    async fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError> {
-        self.store.carried(steps).await
+    async fn carried(&self, to: Destination, steps: &[Waiting]) -> Result<(), StoreError> {
+        self.store.carried(to, steps).await
     }
 
-    async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
-        self.store.outbox(count_max).await
+    async fn outbox(&self, to: Destination, steps_max: usize, bytes_max: usize) -> Result<Vec<Waiting>, StoreError> {
+        self.store.outbox(to, steps_max, bytes_max).await
+    }
+
+    async fn outbox_grew(&self, to: Destination) {
+        self.store.outbox_grew(to).await;
     }
 
     async fn listings(&self) -> Result<Vec<Listing>, StoreError> {
@@ -151,7 +155,7 @@ impl House {
         let engine = Arc::new(Engine::start(Settings::default()).unwrap());
         let catalog = Catalog::open(engine.clone(), store.clone(), catalog::Settings::default()).await.unwrap();
         drop(catalog.watch(&GAMES).await.unwrap());
-        let steps = Steps::new(store.clone(), engine, catalog);
+        let steps = Steps::new(store.clone(), engine, catalog, Destinations::default());
         let player: AggregateId = "player/alice".parse().unwrap();
         steps.submit(&player, Request::Create, None).await.unwrap();
         steps.submit(&player, deposit(100_000), None).await.unwrap();

@@ -70,6 +70,12 @@ impl DataDirectory {
         self.path.join("store")
     }
 
+    /// Where the embedded tracking store keeps its files, if nothing else is said.
+    #[must_use]
+    pub fn tracking(&self) -> PathBuf {
+        self.path.join("tracking")
+    }
+
     /// Where compiled releases are kept.
     #[must_use]
     pub fn artefacts(&self) -> PathBuf {

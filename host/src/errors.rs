@@ -6,7 +6,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::{
-    identity::{GameId, InvalidName, ReleaseDigest},
+    identity::{GameId, InvalidName, ReleaseDigest, ViewName},
     json::Json,
     money::{Amount, Currency},
     rpc,
@@ -114,6 +114,12 @@ host_errors! {
     -32051 "game_not_found" "there is no game {game}: publish a release of it first" GameNotFound { /** The game. */ game: GameId };
     /// What is asked for does not fit the game as it is. Nothing has changed.
     -32052 "act_refused" "{detail}" ActRefused { /** A stable word for what is wrong. */ cause: &'static str, /** What is wrong. */ detail: String };
+    /// This host counts nothing.
+    -32060 "tracking_disabled" "this host keeps no statistics: tracking.enabled is false" TrackingDisabled;
+    /// The tracking store has failed. Games go on.
+    -32061 "tracking_unavailable" "the tracking store cannot be reached or has failed" TrackingUnavailable;
+    /// No such view is declared.
+    -32062 "view_not_found" "there is no view {view}: declare it as one of tracking.views" ViewNotFound { /** Its name. */ view: ViewName };
 }
 
 impl HostError {
@@ -126,6 +132,7 @@ impl HostError {
                 json!({ "game": game })
             }
             Self::ReleaseRefused { cause, .. } | Self::ActRefused { cause, .. } => json!({ "cause": cause }),
+            Self::ViewNotFound { view } => json!({ "view": view }),
             Self::StateTooNew { game, kept, read } => json!({ "game": game, "kept": kept, "read": read }),
             _ => json!({}),
         }

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     api::{OperatorService, PlayerService},
@@ -13,10 +13,13 @@ use crate::{
     data_directory::DataDirectory,
     engine::Engine,
     http::{self, Endpoints},
+    record::{Destination, Destinations},
+    relay::Relay,
     rpc::{Params, Service as _},
     steps::Steps,
     store::{Couchbase, Embedded, SetUp, Store, StoreError},
     tokens::Tokens,
+    tracking::{self, FactCarrier, TrackingStore},
 };
 
 /// The secret that signs session tokens.
@@ -29,6 +32,7 @@ pub struct Host {
     store: Arc<dyn Store>,
     catalog: Arc<Catalog>,
     watch: Watch,
+    tracking: Option<Tracking>,
     shutdown_wait_max: Duration,
     /// Held until the host is gone.
     _data: DataDirectory,
@@ -55,10 +59,17 @@ impl Host {
             let directory = config.games.directory.display();
             tracing::warn!(%directory, "there are no games: put components there, or publish them with 'croupier game publish'");
         }
-        let steps = Steps::new(store.clone(), engine, catalog.clone());
+        let steps = Steps::new(
+            store.clone(),
+            engine,
+            catalog.clone(),
+            Destinations { notifications: true, tracking: config.tracking.enabled },
+        );
         let players = PlayerService::new(steps.clone(), catalog.clone(), tokens.clone())?;
         let secret = config.operator.token.clone();
-        let operator = OperatorService::new(steps.clone(), store.clone(), catalog.clone(), tokens, secret)?;
+        let tracking = Tracking::start(config, &data, &store)?;
+        let statistics = tracking.as_ref().map(|tracking| tracking.store.clone());
+        let operator = OperatorService::new(steps.clone(), store.clone(), catalog.clone(), statistics, tokens, secret)?;
         let endpoints = Arc::new(Endpoints {
             players,
             operator,
@@ -67,7 +78,7 @@ impl Host {
             operator_limits: config.operator_limits(),
         });
         let shutdown_wait_max = Duration::from_millis(config.server.shutdown_wait_ms_max);
-        Ok(Self { endpoints, steps, store, catalog, watch, shutdown_wait_max, _data: data })
+        Ok(Self { endpoints, steps, store, catalog, watch, tracking, shutdown_wait_max, _data: data })
     }
 
     /// The games that are played.
@@ -118,6 +129,9 @@ impl Host {
                 let _closed = (&mut server).await;
             }
             self.steps.drained().await;
+            if let Some(tracking) = self.tracking {
+                tracking.stop().await;
+            }
         };
         if tokio::time::timeout(self.shutdown_wait_max, drained).await.is_err() {
             tracing::warn!("some connections did not end in time and are cut; every step is whole or has not happened");
@@ -140,6 +154,39 @@ pub async fn open_store(config: &Config, data: &DataDirectory) -> anyhow::Result
         StoreKind::Embedded => Arc::new(Embedded::open(&config.embedded_store(data.store()))?),
         StoreKind::Couchbase => Arc::new(Couchbase::connect(&config.couchbase(), SetUp::Verify).await?),
     })
+}
+
+/// The tracking store, and what brings facts there.
+struct Tracking {
+    store: Arc<dyn TrackingStore>,
+    relay: Relay,
+    recounting: JoinHandle<()>,
+}
+
+impl Tracking {
+    fn start(config: &Config, data: &DataDirectory, store: &Arc<dyn Store>) -> anyhow::Result<Option<Self>> {
+        if !config.tracking.enabled {
+            return Ok(None);
+        }
+        let tracking = tracking::Embedded::open(&config.embedded_tracking(data.tracking()))?;
+        let tracking: Arc<dyn TrackingStore> = Arc::new(tracking);
+        let carrier = FactCarrier::new(tracking.clone(), config.tracking.source.clone());
+        let relay = Relay::start(store.clone(), Destination::Tracking, Arc::new(carrier));
+        let recounting = tokio::spawn(recount(tracking.clone()));
+        Ok(Some(Self { store: tracking, relay, recounting }))
+    }
+
+    async fn stop(self) {
+        self.relay.stop().await;
+        self.recounting.abort();
+        self.store.close().await;
+    }
+}
+
+async fn recount(store: Arc<dyn TrackingStore>) {
+    if let Err(error) = tracking::recount(&*store).await {
+        tracing::error!(%error, "not everything could be counted anew: it goes on at the next start");
+    }
 }
 
 /// Proves the bytes of every release, now and once a day.

@@ -110,6 +110,22 @@ name!(
 );
 
 name!(
+    /// An application store, as a tracking store tells several apart.
+    SourceName,
+    "source",
+    "1 to 64 of a-z, 0-9 and '-', beginning with a letter",
+    is_slug
+);
+
+name!(
+    /// A view of a tracking store.
+    ViewName,
+    "view",
+    "1 to 64 of a-z, 0-9 and '-', beginning with a letter",
+    is_slug
+);
+
+name!(
     /// A player, as the operator's own systems name them.
     PlayerId,
     "player id",

@@ -78,3 +78,26 @@ pub const PAGE_ROWS_MAX: usize = 100;
 
 /// Records read to fill one page.
 pub const PAGE_RECORDS_MAX: u64 = 2000;
+
+/// Steps that are carried on together, and the bytes of their records.
+pub const RELAY_STEPS_MAX: usize = 1000;
+/// See [`RELAY_STEPS_MAX`]. One step more may pass it.
+pub const RELAY_BYTES_MAX: usize = 8 << 20;
+
+/// Views that a configuration declares, and the fields of a view's key.
+pub const VIEWS_MAX: usize = 32;
+/// See [`VIEWS_MAX`].
+pub const VIEW_KEY_FIELDS_MAX: usize = 8;
+
+/// Hours or days in one answer of `stats.rollup` or `stats.events`.
+pub const STATS_PERIODS_MAX: u64 = 1000;
+
+/// Days that one `stats.games` looks at.
+pub const STATS_DAYS_MAX: u64 = 1000;
+
+/// Rows of one answer of `stats.view` or `stats.events`.
+pub const STATS_ROWS_MAX: usize = 1000;
+
+/// Players and sessions, each time they are met in an hour or a day, that one `stats.games` looks at to count every one
+/// once; where there are more, they are not counted.
+pub const STATS_MEMBERS_MAX: usize = 2_000_000;

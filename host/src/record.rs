@@ -214,13 +214,54 @@ impl From<Reply> for Result<Json, ErrorReply> {
     }
 }
 
+/// Where records are carried on to, each by a carrier of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Destination {
+    /// What sends messages to players.
+    Notifications,
+    /// The tracking store.
+    Tracking,
+}
+
+impl Destination {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Notifications, Self::Tracking];
+}
+
+/// A set of destinations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Destinations {
+    /// [`Destination::Notifications`].
+    pub notifications: bool,
+    /// [`Destination::Tracking`].
+    pub tracking: bool,
+}
+
+impl Destinations {
+    /// Whether this one is of the set.
+    #[must_use]
+    pub fn contains(self, destination: Destination) -> bool {
+        match destination {
+            Destination::Notifications => self.notifications,
+            Destination::Tracking => self.tracking,
+        }
+    }
+
+    /// Those of both sets.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { notifications: self.notifications && other.notifications, tracking: self.tracking && other.tracking }
+    }
+}
+
 /// A record as it is stored: the bytes whose digest the next record holds.
 #[derive(Clone, Debug)]
 pub struct EncodedRecord {
     /// The step's number.
     pub step: u64,
-    /// Whether the step has effects.
-    pub has_effects: bool,
+    /// Where it is to be carried on to.
+    pub destinations: Destinations,
     /// The record's JSON.
     pub bytes: Vec<u8>,
 }
@@ -233,7 +274,7 @@ impl Record {
     pub fn encode(&self) -> Result<(EncodedRecord, Digest), serde_json::Error> {
         let bytes = serde_json::to_vec(self)?;
         let digest = Digest::of(&bytes);
-        Ok((EncodedRecord { step: self.step, has_effects: self.has_effects(), bytes }, digest))
+        Ok((EncodedRecord { step: self.step, destinations: self.destinations(), bytes }, digest))
     }
 
     /// Reads a stored record.
@@ -244,7 +285,26 @@ impl Record {
         serde_json::from_slice(bytes)
     }
 
-    fn has_effects(&self) -> bool {
-        matches!(&self.act, Act::Played(play) if !play.effects.is_empty())
+    /// Where somebody wants to know of this step.
+    #[must_use]
+    pub fn destinations(&self) -> Destinations {
+        match &self.act {
+            Act::Created {} => Destinations::default(),
+            Act::SessionOpened(_) | Act::SessionClosed { .. } | Act::Deposited(_) | Act::Withdrawn(_) => {
+                Destinations { notifications: false, tracking: true }
+            }
+            Act::Played(play) => play.destinations(),
+        }
+    }
+}
+
+impl Play {
+    fn destinations(&self) -> Destinations {
+        let closes_a_round = self.round.as_ref().is_some_and(|round| !round.open);
+        let notifies = |effect: &Effect| matches!(effect, Effect::Notification { .. });
+        Destinations {
+            notifications: self.effects.iter().any(notifies),
+            tracking: closes_a_round || self.void.is_some() || !self.effects.iter().all(notifies),
+        }
     }
 }

@@ -47,7 +47,8 @@ impl<const HOSTS: usize> House<HOSTS> {
 
 #[test]
 fn any_player_is_served_by_any_host() {
-    let House { hosts: [one, other], .. } = House::<2>::open();
+    let house = House::<2>::open();
+    let [one, other] = &house.hosts;
     let token = one.player("alice", 100_000);
     let body =
         br#"{"jsonrpc":"2.0","id":7,"method":"fruit-slots.spin","params":{"line_stake":5,"idempotency_key":"k"}}"#;
@@ -57,19 +58,20 @@ fn any_player_is_served_by_any_host() {
     assert_eq!(other.balance(&token), balance);
     // In turn: what one host knows is behind after every call of the other.
     for turn in 0..20 {
-        let host = if turn % 2 == 0 { &other } else { &one };
+        let host = if turn % 2 == 0 { other } else { one };
         host.call(&token, "roulette.spin", json!({ "bets": [{ "kind": "red", "stake": 100 }] })).unwrap();
         assert_eq!(one.balance(&token), other.balance(&token));
     }
     let rounds = |host: &Host| host.call(&token, "round.list", json!({ "limit": 100 })).unwrap();
-    assert_eq!(rounds(&one), rounds(&other));
-    assert_eq!(rounds(&one)["rows"].as_array().unwrap().len(), 21);
+    assert_eq!(rounds(one), rounds(other));
+    assert_eq!(rounds(one)["rows"].as_array().unwrap().len(), 21);
     assert_eq!(one.check_ledger()["aggregates"], 1);
 }
 
 #[test]
 fn a_session_that_was_closed_is_over_on_every_host() {
-    let House { hosts: [one, other], .. } = House::<2>::open();
+    let house = House::<2>::open();
+    let [one, other] = &house.hosts;
     let token = one.player("alice", 1000);
     assert_eq!(other.balance(&token), 1000);
     one.call(&token, "session.close", json!({})).unwrap();
@@ -94,27 +96,29 @@ fn until_said(host: &Host, token: &str, wanted: &str) {
 
 #[test]
 fn what_one_host_publishes_every_host_plays() {
-    let House { hosts: [one, other], .. } = House::<2>::open();
+    let house = House::<2>::open();
+    let [one, other] = &house.hosts;
     let token = one.player("alice", 1000);
-    for (word, publisher, player) in [("one", &one, &other), ("two", &other, &one), ("three", &one, &other)] {
+    for (word, publisher, player) in [("one", one, other), ("two", other, one), ("three", one, other)] {
         let game = Handmade { body: format!("\"{word}\""), ..Handmade::default() };
         publisher.publish(&game.component()).unwrap();
         until_said(player, &token, word);
     }
     one.operator("game.rollback", json!({ "game": "handmade" })).unwrap();
-    until_said(&other, &token, "two");
+    until_said(other, &token, "two");
     let acts = |host: &Host| host.operator("game.releases", json!({ "game": "handmade" })).unwrap();
-    assert_eq!(acts(&one), acts(&other));
+    assert_eq!(acts(one), acts(other));
 }
 
 /// One player whom everybody plays at once, through both hosts: every call is one step.
 #[test]
 fn a_hot_player_is_played_through_both_hosts_at_once() {
     const CALLS: usize = 40;
-    let House { hosts, .. } = House::<2>::open();
+    let house = House::<2>::open();
+    let hosts = &house.hosts;
     let token = hosts[0].player("alice", 1_000_000);
     thread::scope(|scope| {
-        for host in &hosts {
+        for host in hosts {
             for _ in 0..2 {
                 scope.spawn(|| {
                     for _ in 0..CALLS {

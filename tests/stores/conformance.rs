@@ -78,12 +78,14 @@ macro_rules! conformance {
                 what_nobody_took_further_is_current
                 what_another_host_took_further_is_not_current
                 what_one_host_stores_the_other_sees
+                what_one_host_acts_the_other_is_told
                 hosts_that_take_turns_make_one_chain
             }
             outbox {
                 effects_wait_until_they_were_carried
                 what_waits_is_handed_out_in_portions
                 what_waits_outlives_a_restart
+                who_waits_for_steps_is_woken
                 carrying_on_is_no_step
             }
             acts {

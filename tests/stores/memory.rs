@@ -2,7 +2,7 @@
 //! Nothing outlives the process.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     future,
     ops::RangeInclusive,
     sync::{Arc, Mutex, MutexGuard},
@@ -13,13 +13,16 @@ use croupier::{
     aggregate::Aggregate,
     identity::{AggregateId, GameId, ReleaseDigest},
     listing::{Act, Listing},
-    store::{Commit, CommitError, Store, StoreError},
+    record::Destination,
+    store::{Commit, CommitError, Store, StoreError, Waiting},
 };
+use tokio::sync::Notify;
 
 /// The data, on which hosts are opened.
 #[derive(Clone)]
 pub(crate) struct Memory {
     data: Arc<Mutex<Data>>,
+    acted: Arc<Notify>,
     aggregate_bytes_max: usize,
 }
 
@@ -27,7 +30,8 @@ pub(crate) struct Memory {
 struct Data {
     aggregates: BTreeMap<AggregateId, Arc<Aggregate>>,
     records: BTreeMap<(AggregateId, u64), Vec<u8>>,
-    outbox: BTreeSet<(AggregateId, u64)>,
+    outbox: BTreeMap<(Destination, u64), (AggregateId, u64)>,
+    places: u64,
     listings: BTreeMap<GameId, Listing>,
     acts: BTreeMap<(GameId, u64), Act>,
     releases: BTreeMap<ReleaseDigest, Vec<u8>>,
@@ -36,24 +40,32 @@ struct Data {
 /// The store as one host has it.
 struct Host {
     memory: Memory,
+    grown: [Notify; 2],
     /// What it has seen last; nothing once it is closed.
     seen: Mutex<Option<BTreeMap<AggregateId, Arc<Aggregate>>>>,
 }
 
 impl Memory {
     pub(crate) fn new(aggregate_bytes_max: usize) -> Self {
-        Self { data: Arc::default(), aggregate_bytes_max }
+        Self { data: Arc::default(), acted: Arc::default(), aggregate_bytes_max }
     }
 
     /// One more host.
     pub(crate) fn host(&self) -> impl Store + use<> {
-        Host { memory: self.clone(), seen: Mutex::new(Some(BTreeMap::new())) }
+        Host { memory: self.clone(), grown: Default::default(), seen: Mutex::new(Some(BTreeMap::new())) }
     }
 }
 
 impl Host {
     fn data(&self) -> MutexGuard<'_, Data> {
         self.memory.data.lock().unwrap()
+    }
+
+    fn grown(&self, to: Destination) -> &Notify {
+        match to {
+            Destination::Notifications => &self.grown[0],
+            Destination::Tracking => &self.grown[1],
+        }
     }
 
     /// Remembers an aggregate, or forgets it.
@@ -99,8 +111,11 @@ impl Store for Host {
         }
         for record in records {
             let key = (id.clone(), record.step);
-            if record.has_effects {
-                data.outbox.insert(key.clone());
+            for to in Destination::ALL.into_iter().filter(|to| record.destinations.contains(*to)) {
+                let place = data.places;
+                data.places += 1;
+                data.outbox.insert((to, place), key.clone());
+                self.grown(to).notify_one();
             }
             data.records.insert(key, record.bytes);
         }
@@ -137,17 +152,31 @@ impl Store for Host {
         Ok(rest.take(count_max).cloned().collect())
     }
 
-    async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
-        Ok(self.data().outbox.iter().take(count_max).cloned().collect())
+    async fn outbox(&self, to: Destination, steps_max: usize, bytes_max: usize) -> Result<Vec<Waiting>, StoreError> {
+        let data = self.data();
+        let (mut waiting, mut bytes) = (Vec::new(), 0);
+        for ((_, place), (aggregate, step)) in data.outbox.range((to, 0)..=(to, u64::MAX)).take(steps_max) {
+            if bytes >= bytes_max {
+                break;
+            }
+            let record = data.records[&(aggregate.clone(), *step)].clone();
+            bytes += record.len();
+            waiting.push(Waiting { aggregate: aggregate.clone(), step: *step, place: *place, record });
+        }
+        Ok(waiting)
     }
 
-    async fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError> {
+    async fn carried(&self, to: Destination, steps: &[Waiting]) -> Result<(), StoreError> {
         self.health()?;
         let mut data = self.data();
         for step in steps {
-            data.outbox.remove(step);
+            data.outbox.remove(&(to, step.place));
         }
         Ok(())
+    }
+
+    async fn outbox_grew(&self, to: Destination) {
+        self.grown(to).notified().await;
     }
 
     async fn listings(&self) -> Result<Vec<Listing>, StoreError> {
@@ -167,11 +196,16 @@ impl Store for Host {
         }
         data.listings.insert(listing.game.clone(), listing.clone());
         data.acts.extend(acts.iter().map(|act| ((listing.game.clone(), act.number), act.clone())));
+        self.memory.acted.notify_waiters();
         Ok(())
     }
 
     async fn acts(&self, game: &GameId, numbers: RangeInclusive<u64>) -> Result<Vec<Act>, StoreError> {
         Ok(numbered(&self.data().acts, game, numbers).map(|(_, act)| act.clone()).collect())
+    }
+
+    async fn acts_elsewhere(&self) {
+        self.memory.acted.notified().await;
     }
 
     async fn put_release(&self, release: &ReleaseDigest, bytes: &[u8]) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ mod host_method;
 mod operator;
 mod player;
 mod releases;
+mod statistics;
 
 pub use self::{
     operator::{Operator, OperatorService},

@@ -12,6 +12,7 @@ use super::{
     host_method::HostMethods,
     player::{Nothing, default_rows},
     releases::{self, Releases},
+    statistics::{self, Statistics},
     take_idempotency_key,
 };
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     ledger::{self, Broken, Report},
     limits::PAGE_ROWS_MAX,
     money::{Amount, Currency},
+    record::Destination,
     rpc::{self, Params, RawJson, SchemaError, Service},
     steps::{
         HistoryQuery, PaymentRequest, Request, SessionRequest, Steps, View,
@@ -29,6 +31,7 @@ use crate::{
     },
     store::Store,
     tokens::Tokens,
+    tracking::TrackingStore,
 };
 
 /// Answers the operator's own systems.
@@ -36,6 +39,7 @@ pub struct OperatorService {
     steps: Steps,
     store: Arc<dyn Store>,
     releases: Releases,
+    statistics: Statistics,
     tokens: Arc<Tokens>,
     secret: String,
     methods: HostMethods,
@@ -125,13 +129,15 @@ struct RoundParams {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct OutboxParams {
-    /// Rows wanted; those of one step stay together, so there may be a few more.
+    /// Where they wait to be carried to.
+    to: Destination,
+    /// Rows wanted.
     #[serde(default = "default_rows")]
     #[schemars(range(min = 1, max = PAGE_ROWS_MAX))]
     limit: usize,
 }
 
-/// A step whose effects wait to be carried on.
+/// A step that waits to be carried on.
 #[derive(Serialize, JsonSchema)]
 struct OutboxRow {
     aggregate: AggregateId,
@@ -139,7 +145,7 @@ struct OutboxRow {
 }
 
 fn methods() -> Result<HostMethods, SchemaError> {
-    releases::methods(HostMethods::default())?
+    statistics::methods(releases::methods(HostMethods::default())?)?
         .with::<PlayerParams, Created>("player.create", "Brings a player into being.")?
         .with::<PlayerParams, PlayerInfo>("player.get", "A player's balances, sessions and open rounds.")?
         .with::<OpenParams, SessionOpened>("session.open", "Opens a session; answers with the client's token.")?
@@ -153,12 +159,12 @@ fn methods() -> Result<HostMethods, SchemaError> {
         )?
         .with::<RoundParams, RoundHistory>("round.get", "One round with its calls, draws and movements of money.")?
         .with::<Nothing, Report>("ledger.check", "Proves the whole store; takes its time on a large one.")?
-        .with::<OutboxParams, Vec<OutboxRow>>("outbox.list", "Steps whose effects wait to be carried on.")?
+        .with::<OutboxParams, Vec<OutboxRow>>("outbox.list", "The oldest steps that wait to be carried on.")?
         .with::<Nothing, Map<String, Value>>("rpc.discover", "This document.")
 }
 
 impl OperatorService {
-    /// Answers whoever shows `secret`.
+    /// Answers whoever shows `secret`. Without a tracking store there are no statistics.
     ///
     /// # Errors
     /// None in practice: the host's own schemas compile.
@@ -166,13 +172,15 @@ impl OperatorService {
         steps: Steps,
         store: Arc<dyn Store>,
         catalog: Arc<Catalog>,
+        tracking: Option<Arc<dyn TrackingStore>>,
         tokens: Arc<Tokens>,
         secret: String,
     ) -> Result<Self, SchemaError> {
         let methods = methods()?;
         let document = discover::document("Croupier: operator", &methods, &[])?;
         let releases = Releases::new(catalog);
-        Ok(Self { steps, store, releases, tokens, secret, methods, document })
+        let statistics = Statistics::new(tracking);
+        Ok(Self { steps, store, releases, statistics, tokens, secret, methods, document })
     }
 
     /// Reads the value of an `Authorization` header.
@@ -202,6 +210,7 @@ impl OperatorService {
                 }
                 self.releases.answer(&self.methods, method, params).await
             }
+            _ if method.starts_with("stats.") => self.statistics.answer(&self.methods, method, params).await,
             "ledger.check" => {
                 let Nothing {} = self.methods.read(method, params)?;
                 self.check_ledger().await
@@ -287,11 +296,11 @@ impl OperatorService {
     }
 
     async fn outbox(&self, params: OutboxParams) -> Result<Json, ErrorReply> {
-        let waiting = self.store.outbox(params.limit).await.map_err(|error| {
+        let waiting = self.store.outbox(params.to, params.limit, usize::MAX).await.map_err(|error| {
             tracing::error!(%error, "the outbox cannot be read");
             HostError::StoreUnavailable
         })?;
-        let rows = waiting.into_iter().map(|(aggregate, step)| OutboxRow { aggregate, step });
+        let rows = waiting.into_iter().map(|step| OutboxRow { aggregate: step.aggregate, step: step.step });
         Json::of(&rows.collect::<Vec<_>>()).map_err(|_| ErrorReply::internal())
     }
 }

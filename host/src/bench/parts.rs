@@ -18,6 +18,7 @@ use crate::{
     json::Json,
     listing::Actor,
     money::{Account, Amount, Currency, Ledger},
+    record::Destinations,
     rounds::RoundMoney,
     steps::{PaymentRequest, PlayRequest, Request, SessionRequest, Steps},
     store::{Embedded, Store},
@@ -85,7 +86,7 @@ async fn measure_committed(
     catalog: Arc<Catalog>,
     store: Arc<Embedded>,
 ) -> anyhow::Result<Histogram<u64>> {
-    let steps = Steps::new(store, engine, catalog);
+    let steps = Steps::new(store, engine, catalog, Destinations::default());
     let id = AggregateId::player(&player()?);
     let outcome = async |request: Request, key: Option<&str>| {
         let key = key.map(str::parse).transpose()?;

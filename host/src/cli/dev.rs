@@ -167,6 +167,7 @@ impl Demo {
             ("TOKEN", "/rpc", "round.list", json!({ "limit": 5 })),
             ("TOKEN", "/rpc", "rpc.discover", json!({})),
             ("OPERATOR", "/operator", "ledger.check", json!({})),
+            ("OPERATOR", "/operator", "stats.games", json!({})),
         ];
         for (token, path, method, params) in lines {
             if !method_is_there(host, method) {
@@ -186,6 +187,6 @@ fn method_is_there(host: &Host, method: &str) -> bool {
     let playables = host.catalog().playables();
     match playables.iter().map(|game| game.release.descriptor()).find(|descriptor| descriptor.id.as_str() == game) {
         Some(descriptor) => methods_of(descriptor),
-        None => matches!(game, "wallet" | "round" | "rpc" | "ledger"),
+        None => matches!(game, "wallet" | "round" | "rpc" | "ledger" | "stats"),
     }
 }

@@ -7,6 +7,7 @@ mod game;
 mod ledger;
 mod serve;
 mod store;
+mod tracking;
 
 use clap::{Parser, Subcommand};
 
@@ -32,6 +33,8 @@ enum Command {
     Ledger(ledger::Ledger),
     #[command(subcommand)]
     Store(store::Store),
+    #[command(subcommand)]
+    Tracking(tracking::Tracking),
     Bench(bench::Bench),
 }
 
@@ -48,6 +51,7 @@ impl Cli {
             Command::Game(game) => game.run(),
             Command::Ledger(ledger) => ledger.run(),
             Command::Store(store) => store.run(),
+            Command::Tracking(tracking) => tracking.run(),
             Command::Bench(bench) => bench.run(),
         }
     }

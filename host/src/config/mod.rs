@@ -5,6 +5,7 @@ mod sections;
 mod settings;
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     path::{Path, PathBuf},
 };
@@ -14,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
 
-pub use self::sections::{Activation, Couchbase, Games, Log, Operator, Publishing, Server, Store, StoreKind};
-use crate::signing::InvalidPublisher;
+pub use self::sections::{Activation, Couchbase, Games, Log, Operator, Publishing, Server, Store, StoreKind, Tracking};
+use crate::{facts::InvalidView, identity::ViewName, limits::VIEWS_MAX, signing::InvalidPublisher};
 
 /// What every environment variable of ours begins with: `CROUPIER_<SECTION>_<OPTION>`.
 pub const ENVIRONMENT_PREFIX: &str = "CROUPIER_";
@@ -38,6 +39,8 @@ pub struct Config {
     pub publishing: Publishing,
     /// When a new release is taken back by the host itself.
     pub activation: Activation,
+    /// The statistics of what is played. Views are in the file only, as [[tracking.views]]; README has an example.
+    pub tracking: Tracking,
     /// The operator's log.
     pub log: Log,
 }
@@ -75,6 +78,12 @@ pub enum ConfigError {
     /// A publisher's key that is none.
     #[error("publishing.keys: {0}")]
     PublisherKeys(#[from] InvalidPublisher),
+    /// A view that makes no sense.
+    #[error("tracking.views: {0}")]
+    View(#[from] InvalidView),
+    /// Two views of one name.
+    #[error("tracking.views: there are two views '{0}'")]
+    TwoViews(ViewName),
 }
 
 impl Config {
@@ -101,7 +110,7 @@ impl Config {
     /// Checks what single values cannot tell.
     ///
     /// # Errors
-    /// [`ConfigError::OutOfRange`] and [`ConfigError::PublisherKeys`].
+    /// [`ConfigError::OutOfRange`], [`ConfigError::PublisherKeys`] and what is wrong with views.
     pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |option, rule| Err(ConfigError::OutOfRange { option, rule });
         if self.operator.token.len() < 16 {
@@ -149,6 +158,25 @@ impl Config {
             return wrong("activation.steps_min and activation.window_s", "must be 1 or more");
         }
         self.publisher_keys()?;
+        self.check_views()
+    }
+
+    /// Checks the views.
+    ///
+    /// # Errors
+    /// What is wrong with one.
+    pub fn check_views(&self) -> Result<(), ConfigError> {
+        let views = &self.tracking.views;
+        if views.len() > VIEWS_MAX {
+            return Err(ConfigError::OutOfRange { option: "tracking.views", rule: "are 32 at most" });
+        }
+        let mut names = BTreeSet::new();
+        for view in views {
+            view.check()?;
+            if !names.insert(&view.name) {
+                return Err(ConfigError::TwoViews(view.name.clone()));
+            }
+        }
         Ok(())
     }
 

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{catalog::ProbationRule, engine, rpc::Limits, store::Durability, telemetry::Format};
+use crate::{
+    catalog::ProbationRule, engine, facts::View, identity::SourceName, rpc::Limits, store::Durability,
+    telemetry::Format,
+};
 
 /// `[server]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -209,6 +212,30 @@ impl Default for Activation {
             window_s: rule.window.as_secs(),
             probation_s: rule.length.as_secs(),
         }
+    }
+}
+
+/// `[tracking]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tracking {
+    /// Whether what happens in games is counted: true or false. What happens while it is not is never counted.
+    pub enabled: bool,
+    /// Where facts and counts are kept; "" for a folder of the host's directory.
+    pub directory: PathBuf,
+    /// What this host's store is called where facts of several come together.
+    pub source: SourceName,
+    /// Free room on the disk below which nothing is tracked, in MiB. What happens meanwhile waits in the host's store.
+    pub disk_reserve_mib: u64,
+    /// What is counted besides the roll-ups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<View>,
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        let source = "main".parse().expect("a name of a source");
+        Self { enabled: true, directory: PathBuf::new(), source, disk_reserve_mib: 512, views: Vec::new() }
     }
 }
 

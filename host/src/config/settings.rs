@@ -4,13 +4,14 @@ use std::{path::PathBuf, time::Duration};
 
 use data_encoding::HEXLOWER;
 
-use super::{Activation, Config, ConfigError, Couchbase};
+use super::{Activation, Config, ConfigError, Couchbase, Tracking};
 use crate::{
     catalog::{self, ProbationRule},
     engine,
     rpc::Limits,
     signing::PublisherKeys,
     store::{CouchbaseSettings, EmbeddedSettings},
+    tracking,
 };
 
 impl Config {
@@ -72,6 +73,17 @@ impl Config {
     /// [`ConfigError::PublisherKeys`].
     pub fn publisher_keys(&self) -> Result<PublisherKeys, ConfigError> {
         Ok(PublisherKeys::parse(self.publishing.keys.iter().map(String::as_str))?)
+    }
+
+    /// How the embedded tracking store is kept, in this directory if the configuration names none.
+    #[must_use]
+    pub fn embedded_tracking(&self, directory: PathBuf) -> tracking::Settings {
+        let Tracking { directory: chosen, views, disk_reserve_mib, .. } = &self.tracking;
+        tracking::Settings {
+            directory: if chosen.as_os_str().is_empty() { directory } else { chosen.clone() },
+            views: views.clone(),
+            disk_reserve_bytes: disk_reserve_mib << 20,
+        }
     }
 
     /// How the embedded store is kept.

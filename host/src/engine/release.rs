@@ -275,7 +275,8 @@ fn check_preamble(bytes: &[u8]) -> Result<(), LoadError> {
 }
 
 /// What the host's own methods begin with, those that are planned included. No game may answer in their place.
-const HOST_NAMES: [&str; 9] = ["rpc", "session", "wallet", "round", "game", "player", "ledger", "outbox", "notify"];
+const HOST_NAMES: [&str; 11] =
+    ["rpc", "session", "wallet", "round", "game", "player", "ledger", "outbox", "notify", "stats", "tracking"];
 
 fn checked(descriptor: GuestDescriptor) -> Result<Descriptor, LoadError> {
     let bad = |what: String| LoadError::BadDescriptor(what);

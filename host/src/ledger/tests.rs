@@ -13,8 +13,8 @@ use crate::{
     json::Json,
     listing::{self, Listing},
     money::Amount,
-    record::{Migrated, Observed, Payment, Reply},
-    store::{Commit, CommitError},
+    record::{Destination, Migrated, Observed, Payment, Reply},
+    store::{Commit, CommitError, Waiting},
 };
 
 /// A store in memory that anybody may tamper with.
@@ -219,12 +219,16 @@ impl Store for Memory {
         unimplemented!("nobody asks")
     }
 
-    async fn carried(&self, _: &[(AggregateId, u64)]) -> Result<(), StoreError> {
+    async fn carried(&self, _: Destination, _: &[Waiting]) -> Result<(), StoreError> {
         unimplemented!("nobody asks")
     }
 
-    async fn outbox(&self, _: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
+    async fn outbox(&self, _: Destination, _: usize, _: usize) -> Result<Vec<Waiting>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn outbox_grew(&self, _: Destination) {
+        unimplemented!("nobody asks")
     }
 
     async fn listings(&self) -> Result<Vec<Listing>, StoreError> {

@@ -1,10 +1,9 @@
 //! The JSON-RPC error object: the only shape in which a client learns that a call was refused.
 //! It must never carry the host's own details (paths, backtraces): those go to the operator's log.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Value, value::RawValue};
 
 use super::RawJson;
 
@@ -33,7 +32,7 @@ pub struct Error {
 
 #[derive(Debug, Clone)]
 enum Data {
-    Reason { reason: &'static str, members: Map<String, Value> },
+    Reason { reason: &'static str, members: BTreeMap<String, Value> },
     AsGiven(Option<RawJson>),
 }
 
@@ -81,7 +80,7 @@ impl Error {
     }
 
     fn new(code: i32, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), data: Data::Reason { reason, members: Map::new() } }
+        Self { code, message: message.into(), data: Data::Reason { reason, members: BTreeMap::new() } }
     }
 
     /// Replaces `data.reason` by a more specific one. The data of a game's fault or a recorded error stay as they are.
@@ -119,7 +118,7 @@ impl Error {
             Data::Reason { reason, members } => {
                 let mut data = members.clone();
                 data.insert("reason".to_owned(), (*reason).into());
-                // A map of JSON values always has its JSON.
+                // A map of JSON values always has its JSON. Its members are in the order of their names.
                 serde_json::value::to_raw_value(&data).ok().map(RawJson::from)
             }
             Data::AsGiven(data) => data.clone(),

@@ -74,16 +74,18 @@ fn method(doc: &MethodDoc, components: &mut Map<String, Value>) -> Value {
     method
 }
 
-/// One content descriptor for each member, the required ones first, as OpenRPC wants them.
+/// One content descriptor for each member, the required ones first, as OpenRPC wants them, and in the order of names.
 fn parameters(schema: &Map<String, Value>) -> Vec<Value> {
     let required = |name: &str| {
         let names = schema.get("required").and_then(Value::as_array);
         names.is_some_and(|names| names.iter().any(|required| required == name))
     };
     let members = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-    let mut parameters: Vec<_> = members.map(|(name, schema)| (required(name), descriptor(name, schema))).collect();
-    parameters.sort_by_key(|(required, _)| !required);
-    parameters.into_iter().map(|(required, descriptor)| with(descriptor, "required", required)).collect()
+    let mut parameters: Vec<_> = members.map(|(name, schema)| (!required(name), name, schema)).collect();
+    parameters.sort_by_key(|(optional, name, _)| (*optional, *name));
+    let parameter =
+        |(optional, name, schema): (bool, &String, &Value)| with(descriptor(name, schema), "required", !optional);
+    parameters.into_iter().map(parameter).collect()
 }
 
 /// A content descriptor. A schema's description is the descriptor's summary.

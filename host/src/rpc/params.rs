@@ -214,6 +214,8 @@ impl<'de> Visitor<'de> for Strict<'_> {
                 }
             }
         }
+        // Maps keep the order in which they were written as soon as any crate of the build wants that.
+        members.sort_keys();
         Ok(members.into())
     }
 }

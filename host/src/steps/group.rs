@@ -15,7 +15,7 @@ use crate::{
     json::Json,
     limits::CONFLICT_RETRIES_MAX,
     money::Transfer,
-    record::{Act, EncodedRecord, FORMAT, Record, Reply},
+    record::{Act, Destinations, EncodedRecord, FORMAT, Record, Reply},
     store::{Commit, CommitError, Store, StoreError},
 };
 
@@ -24,6 +24,8 @@ pub(super) struct Groups {
     pub(super) store: Arc<dyn Store>,
     pub(super) engine: Arc<Engine>,
     pub(super) catalog: Arc<Catalog>,
+    /// Where records are carried on to, if they are wanted there.
+    pub(super) destinations: Destinations,
 }
 
 /// An aggregate while a group is run: as stored, and what the group's steps have made of it so far.
@@ -81,7 +83,7 @@ impl Groups {
     /// Commits what there is to commit. Where nothing is, what was answered must still not be from the past.
     async fn conclude(&self, draft: Draft, under_way: &AtomicUsize) -> Result<(), CommitError> {
         if !draft.records.is_empty() {
-            return self.store.commit(draft.into_commit(under_way.load(Ordering::Relaxed))).await;
+            return self.store.commit(draft.into_commit(self.destinations, under_way.load(Ordering::Relaxed))).await;
         }
         if self.store.is_current(&draft.aggregate).await? { Ok(()) } else { Err(CommitError::Conflict) }
     }
@@ -196,9 +198,12 @@ impl Draft {
         self.records.iter().map(|(record, _)| record).find(|record| record.step == step)
     }
 
-    fn into_commit(self, under_way: usize) -> Commit {
-        let records = self.records.into_iter().map(|(_, encoded)| encoded).collect();
-        Commit { expected: self.expected, aggregate: self.aggregate, records, under_way }
+    fn into_commit(self, destinations: Destinations, under_way: usize) -> Commit {
+        let records = self
+            .records
+            .into_iter()
+            .map(|(_, encoded)| EncodedRecord { destinations: encoded.destinations.and(destinations), ..encoded });
+        Commit { expected: self.expected, aggregate: self.aggregate, records: records.collect(), under_way }
     }
 }
 

@@ -131,6 +131,7 @@ mod tests {
         chance::Seed,
         config::Config,
         engine::Engine,
+        record::Destinations,
         steps::Request,
         store::{Embedded, Store as _},
     };
@@ -142,7 +143,12 @@ mod tests {
         let store = Arc::new(Embedded::open(&config.embedded_store(directory.path().join("store"))).unwrap());
         let engine = Arc::new(Engine::start(config.engine(directory.path().join("artefacts"))).unwrap());
         let catalog = Catalog::open(engine.clone(), store.clone(), config.catalog().unwrap()).await.unwrap();
-        let lanes = Arc::new(Lanes::new(Groups { store: store.clone(), engine, catalog }));
+        let lanes = Arc::new(Lanes::new(Groups {
+            store: store.clone(),
+            engine,
+            catalog,
+            destinations: Destinations::default(),
+        }));
 
         let id: AggregateId = "player/alice".parse().unwrap();
         lanes.queues(&id).insert(id.clone(), VecDeque::new());

@@ -33,6 +33,7 @@ use crate::{
     errors::{ErrorReply, HostError},
     identity::{AggregateId, IdempotencyKey, SessionId},
     json::Json,
+    record::Destinations,
     store::Store,
 };
 
@@ -74,10 +75,10 @@ struct Job {
 }
 
 impl Steps {
-    /// Steps over a store, with these games.
+    /// Steps over a store, with these games. Of where a record is wanted, it is carried on to these destinations.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, engine: Arc<Engine>, catalog: Arc<Catalog>) -> Self {
-        Self { lanes: Arc::new(Lanes::new(Groups { store, engine, catalog })) }
+    pub fn new(store: Arc<dyn Store>, engine: Arc<Engine>, catalog: Arc<Catalog>, destinations: Destinations) -> Self {
+        Self { lanes: Arc::new(Lanes::new(Groups { store, engine, catalog, destinations })) }
     }
 
     /// Takes a request. It is in its lane when this returns, before the future is polled: requests for one aggregate

@@ -11,6 +11,7 @@ use std::{ops::RangeInclusive, sync::Arc};
 use async_trait::async_trait;
 use thiserror::Error;
 
+pub(crate) use self::space::Space;
 pub use self::{
     couchbase::{ConnectError, Couchbase, Durability, SetUp, Settings as CouchbaseSettings},
     embedded::{Embedded, OpenError, Settings as EmbeddedSettings},
@@ -19,7 +20,7 @@ use crate::{
     aggregate::Aggregate,
     identity::{AggregateId, GameId, ReleaseDigest},
     listing::{Act, Listing},
-    record::EncodedRecord,
+    record::{Destination, EncodedRecord},
 };
 
 /// New steps of one aggregate.
@@ -34,6 +35,28 @@ pub struct Commit {
     /// Aggregates with requests under way on this host, this one among them: as many commits may come soon.
     /// For a store that gathers commits; it may be wrong and bind nobody.
     pub under_way: usize,
+}
+
+/// A step that waits to be carried on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whose step it is.
+    pub aggregate: AggregateId,
+    /// Its number.
+    pub step: u64,
+    /// Its place in the outbox, where the store's order is not that of aggregates and steps; the store's own.
+    pub place: u64,
+    /// Its record.
+    pub record: Vec<u8>,
+}
+
+impl Waiting {
+    /// What tells which step it is.
+    #[must_use]
+    pub fn without_record(&self) -> Self {
+        let Self { aggregate, step, place, .. } = self;
+        Self { aggregate: aggregate.clone(), step: *step, place: *place, record: Vec::new() }
+    }
 }
 
 /// Why a commit was not made. Nothing of it is stored.
@@ -108,13 +131,19 @@ pub trait Store: Send + Sync + 'static {
         count_max: usize,
     ) -> Result<Vec<Arc<Aggregate>>, StoreError>;
 
-    /// Steps with effects that nothing has carried on yet, those of one aggregate in their order: at most `count_max`,
-    /// and none only where no more wait.
-    async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError>;
+    /// Steps that wait to be carried there and that this host is to see to: those that it has committed itself, and those
+    /// that a host has left that is gone; perhaps some that another host sees to as well. Those of one aggregate that a
+    /// host has committed come in their order. At most `steps_max`, none after `bytes_max` bytes of records, and none at
+    /// all only where no more wait. What waits for one destination is in no other's way.
+    async fn outbox(&self, to: Destination, steps_max: usize, bytes_max: usize) -> Result<Vec<Waiting>, StoreError>;
 
-    /// The effects of these steps were carried on, perhaps by another host as well. No version changes by it. It may be
-    /// forgotten in a crash: then they are carried on again, which their ids make harmless.
-    async fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError>;
+    /// These steps of this host's outbox were carried there. No version changes by it. It may be forgotten in a crash, and
+    /// unknown to a host that looks after another which is gone: then they are carried on again, which their ids make
+    /// harmless.
+    async fn carried(&self, to: Destination, steps: &[Waiting]) -> Result<(), StoreError>;
+
+    /// Waits until more may be in a destination's outbox than at the last look. One asks at a time.
+    async fn outbox_grew(&self, to: Destination);
 
     /// Every game's listing, in the order of ids.
     async fn listings(&self) -> Result<Vec<Listing>, StoreError>;

@@ -14,10 +14,11 @@ use super::StoreError;
 const FRESH: Duration = Duration::from_millis(200);
 
 /// The room on the disk of one directory.
-pub(super) struct Space {
+pub(crate) struct Space {
     directory: PathBuf,
     measure: Measure,
     reserve_bytes: u64,
+    consequence: &'static str,
     start: Instant,
     /// Milliseconds after `start` from which a new measurement is due.
     due_at_ms: AtomicU64,
@@ -28,16 +29,18 @@ pub(super) struct Space {
 type Measure = Box<dyn Fn(&Path) -> io::Result<u64> + Send + Sync>;
 
 impl Space {
-    pub(super) fn new(directory: &Path, reserve_bytes: u64) -> Self {
-        Self::measured_by(Box::new(free_bytes), directory, reserve_bytes)
+    /// `consequence` says what happens, or does not, while there is too little.
+    pub(crate) fn new(directory: &Path, reserve_bytes: u64, consequence: &'static str) -> Self {
+        Self::measured_by(Box::new(free_bytes), directory, reserve_bytes, consequence)
     }
 
-    fn measured_by(measure: Measure, directory: &Path, reserve_bytes: u64) -> Self {
+    fn measured_by(measure: Measure, directory: &Path, reserve_bytes: u64, consequence: &'static str) -> Self {
         let directory = directory.to_owned();
         Self {
             directory,
             measure,
             reserve_bytes,
+            consequence,
             start: Instant::now(),
             due_at_ms: AtomicU64::new(0),
             low: AtomicBool::new(false),
@@ -46,7 +49,7 @@ impl Space {
 
     /// # Errors
     /// [`StoreError::Full`] while less than the reserve is free.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
         let now_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         if now_ms >= self.due_at_ms.load(Ordering::Relaxed) {
             self.due_at_ms.store(now_ms + u64::try_from(FRESH.as_millis()).unwrap_or(0), Ordering::Relaxed);
@@ -69,9 +72,10 @@ impl Space {
         if low != self.low.swap(low, Ordering::Relaxed) {
             let directory = self.directory.display();
             if low {
-                tracing::error!(%directory, "the disk is nearly full: steps are refused until there is room");
+                let consequence = self.consequence;
+                tracing::error!(%directory, "the disk is nearly full: {consequence} until there is room");
             } else {
-                tracing::info!(%directory, "there is room on the disk again: steps are taken");
+                tracing::info!(%directory, "there is room on the disk again");
             }
         }
         Ok(())
@@ -97,7 +101,7 @@ mod tests {
             u64::MAX => Err(io::Error::other("gone")),
             free => Ok(free),
         };
-        let space = Space::measured_by(Box::new(measure), Path::new("/store"), 50);
+        let space = Space::measured_by(Box::new(measure), Path::new("/store"), 50, "steps are refused");
         let now = || {
             space.due_at_ms.store(0, Ordering::Relaxed);
             space.check()
@@ -117,8 +121,12 @@ mod tests {
     fn a_measurement_holds_for_a_while() {
         let free = Arc::new(AtomicU64::new(100));
         let measured = free.clone();
-        let space =
-            Space::measured_by(Box::new(move |_| Ok(measured.load(Ordering::Relaxed))), Path::new("/store"), 50);
+        let space = Space::measured_by(
+            Box::new(move |_| Ok(measured.load(Ordering::Relaxed))),
+            Path::new("/store"),
+            50,
+            "steps are refused",
+        );
         space.check().unwrap();
         space.due_at_ms.store(u64::MAX, Ordering::Relaxed);
         free.store(0, Ordering::Relaxed);

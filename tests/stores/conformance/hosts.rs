@@ -5,8 +5,10 @@ use std::sync::Arc;
 use croupier::{
     aggregate::Aggregate,
     identity::ReleaseDigest,
+    record::Destination,
     store::{CommitError, Store},
 };
+use futures_util::FutureExt as _;
 
 use super::{
     Subject, acts, open_hosts, outbox,
@@ -62,19 +64,33 @@ pub(crate) async fn what_one_host_stores_the_other_sees(subject: &dyn Subject) {
         one.commit_acts(&listing, &[act]).await.unwrap();
         one.put_release(&release, &version.to_le_bytes()).await.unwrap();
         assert_proved(&*other, &players).await;
-        assert_eq!(outbox::sorted(&*other).await, outbox::of(&players));
+        assert_eq!(outbox::of_hosts([&*one, &*other]).await, outbox::of(&players));
         assert_eq!(other.listing(&dice).await.unwrap(), Some(listing.clone()));
         assert_eq!(other.listings().await.unwrap(), [listing]);
         assert_eq!(other.acts(&dice, 0..=u64::MAX).await.unwrap(), acts::acts("dice", 1..=version));
         assert_eq!(other.release(&release).await.unwrap().unwrap(), version.to_le_bytes());
     }
     // Carried on by the one, waiting nowhere.
-    let waiting = outbox::waiting(&*one, usize::MAX).await;
-    outbox::carry(&*one, &waiting).await;
-    assert_eq!(outbox::sorted(&*other).await, []);
+    for to in Destination::ALL {
+        let waiting = outbox::waiting(&*one, to, usize::MAX).await;
+        outbox::carry(&*one, to, &waiting).await;
+    }
+    assert!(outbox::of_hosts([&*one, &*other]).await.is_empty());
     other.close().await;
     players[0].step_on(&*one, 1).await;
     assert_proved(&*one, &players).await;
+}
+
+pub(crate) async fn what_one_host_acts_the_other_is_told(subject: &dyn Subject) {
+    let Some([one, other]) = two_hosts(subject).await else { return };
+    for version in 1..4 {
+        let told = other.acts_elsewhere();
+        tokio::pin!(told);
+        assert_eq!(told.as_mut().now_or_never(), None);
+        let (listing, act) = acts::listing("dice", version);
+        one.commit_acts(&listing, &[act]).await.unwrap();
+        told.await;
+    }
 }
 
 pub(crate) async fn hosts_that_take_turns_make_one_chain(subject: &dyn Subject) {

@@ -8,13 +8,15 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
 use croupier::{
     aggregate::Aggregate,
     identity::ReleaseDigest,
     ledger,
-    store::{Commit, CommitError, Store},
+    record::Destination,
+    store::{self, Commit, CommitError, Store},
 };
 use futures_util::{FutureExt as _, future::join_all};
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -22,9 +24,10 @@ use tokio::runtime::Handle;
 
 use super::{
     Subject, acts, open_hosts,
-    outbox::{self, Waiting},
+    outbox::{self, Step as Waiting},
     players::{Deed as Step, Player, next},
 };
+use crate::harness::PATIENCE;
 
 const CASES: u32 = 40;
 const DEEDS_MAX: usize = 30;
@@ -109,6 +112,9 @@ struct World<'a> {
     games: [u64; GAMES],
     releases: BTreeMap<ReleaseDigest, Vec<u8>>,
     waiting: BTreeSet<Waiting>,
+    /// What was carried on and may be handed out once more: by a host that looks after another that is gone, and has not
+    /// been told.
+    carried: BTreeSet<Waiting>,
     /// Tells every commit from the others.
     mark: u64,
 }
@@ -133,8 +139,8 @@ impl<'a> World<'a> {
         };
         let players = (0..PLAYERS).map(known).collect();
         let stores = open_hosts(subject).await;
-        let (releases, waiting) = (BTreeMap::new(), BTreeSet::new());
-        Self { subject, stores, case, players, games: [0; GAMES], releases, waiting, mark: 0 }
+        let (releases, waiting, carried) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { subject, stores, case, players, games: [0; GAMES], releases, waiting, carried, mark: 0 }
     }
 
     async fn run(mut self, deeds: Vec<Deed>) {
@@ -147,6 +153,10 @@ impl<'a> World<'a> {
         let outcome = AssertUnwindSafe(work).catch_unwind().await;
         // Also after a failure: the next case opens the same place.
         for store in self.stores {
+            for to in Destination::ALL {
+                let waiting = outbox::waiting(&*store, to, usize::MAX).await;
+                outbox::carry(&*store, to, &waiting).await;
+            }
             store.close().await;
         }
         outcome.unwrap_or_else(|panic| resume_unwind(panic));
@@ -234,8 +244,9 @@ impl<'a> World<'a> {
         }
         assert_eq!(taken.is_some(), is_possible, "one of those on the newest version is taken");
         if let Some(after) = taken {
-            let steps = after.waiting[newest.waiting.len()..].iter();
-            self.waiting.extend(steps.map(|step| (after.id().clone(), *step)));
+            let mut new = outbox::of([&after]);
+            new.retain(|(_, _, step)| *step > newest.step());
+            self.waiting.extend(new);
             self.players[player].history.push(after.aggregate.clone());
             self.players[player].player = after;
         }
@@ -258,12 +269,17 @@ impl<'a> World<'a> {
     }
 
     async fn carry(&mut self, host: usize, count: usize) {
-        let mut waiting = outbox::waiting(&*self.store(host), usize::MAX).await;
-        waiting.retain(|step| self.waiting.contains(step));
+        let to = Destination::ALL[count % 2];
+        let name = |step: &store::Waiting| (to, step.aggregate.clone(), step.step);
+        let mut waiting = outbox::waiting(&*self.store(host), to, usize::MAX).await;
+        waiting.retain(|step| self.waiting.contains(&name(step)));
         waiting.truncate(count);
-        outbox::carry(&*self.store(host), &waiting).await;
+        outbox::carry(&*self.store(host), to, &waiting).await;
         for step in waiting {
-            self.waiting.remove(&step);
+            self.waiting.remove(&name(&step));
+            if self.stores.len() > 1 {
+                self.carried.insert(name(&step));
+            }
         }
     }
 
@@ -287,11 +303,11 @@ impl<'a> World<'a> {
 
     /// Every host finds in the store what the model says.
     async fn assert_stored(&self) {
+        self.assert_waiting().await;
         for store in &self.stores {
             for known in &self.players {
                 known.player.assert_stored(&**store).await;
             }
-            self.assert_waiting(&**store).await;
             self.assert_aggregates(&**store).await;
             self.assert_games(&**store).await;
             for (release, bytes) in &self.releases {
@@ -300,11 +316,19 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Of the cases before, steps may wait still.
-    async fn assert_waiting(&self, store: &dyn Store) {
-        let is_ours = |(id, _): &Waiting| self.players.iter().any(|known| known.player.id() == id);
-        let waiting = outbox::sorted(store).await.into_iter().filter(is_ours);
-        assert!(waiting.eq(self.waiting.iter().cloned()), "{:?}", self.waiting);
+    /// What a host has left that was restarted, one of the others finds soon.
+    async fn assert_waiting(&self) {
+        let is_ours = |(_, id, _): &Waiting| self.players.iter().any(|known| known.player.id() == id);
+        let begun = Instant::now();
+        loop {
+            let waiting = outbox::of_hosts(self.stores.iter().map(|store| &**store)).await;
+            let waiting = waiting.into_iter().filter(|step| is_ours(step) && !self.carried.contains(step)).collect();
+            if self.waiting == waiting {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{waiting:?} instead of {:?}", self.waiting);
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn assert_aggregates(&self, store: &dyn Store) {

@@ -10,7 +10,7 @@ use croupier::{
     json::Json,
     ledger,
     money::{Account, Amount, Transfer},
-    record::{Act, Effect, EncodedRecord, FORMAT, Observed, Payment, Play, Record, Reply},
+    record::{Act, Destination, Effect, EncodedRecord, FORMAT, Observed, Payment, Play, Record, Reply},
     store::{Commit, Store},
 };
 use serde_json::json;
@@ -21,7 +21,7 @@ pub(crate) enum Deed {
     Deposit(u64),
     Withdraw(u64),
     OpenSession,
-    /// A game that keeps and answers with texts and may have an effect.
+    /// A game that keeps and answers with texts and may have effects of both kinds.
     Play {
         kept: String,
         answer: String,
@@ -34,15 +34,13 @@ pub(crate) enum Deed {
 pub(crate) struct Player {
     pub(crate) aggregate: Arc<Aggregate>,
     pub(crate) records: Vec<Vec<u8>>,
-    /// The steps with effects.
-    pub(crate) waiting: Vec<u64>,
 }
 
 impl Player {
     /// One who has done nothing yet.
     pub(crate) fn new(name: &str) -> Self {
         let id = format!("player/{name}").parse().unwrap();
-        Self { aggregate: Arc::new(Aggregate::new(id)), records: Vec::new(), waiting: Vec::new() }
+        Self { aggregate: Arc::new(Aggregate::new(id)), records: Vec::new() }
     }
 
     pub(crate) fn id(&self) -> &AggregateId {
@@ -73,8 +71,13 @@ impl Player {
         let mut after = self.clone();
         after.aggregate = commit.aggregate.clone();
         after.records.extend(commit.records.iter().map(|record| record.bytes.clone()));
-        after.waiting.extend(commit.records.iter().filter(|record| record.has_effects).map(|record| record.step));
         after
+    }
+
+    /// The steps that somebody there wants to know of.
+    pub(crate) fn steps_to(&self, to: Destination) -> Vec<u64> {
+        let goes_there = |bytes: &[u8]| Record::decode(bytes).unwrap().destinations().contains(to);
+        (1..).zip(&self.records).filter(|(_, bytes)| goes_there(bytes)).map(|(step, _)| step).collect()
     }
 
     /// Commits, which must succeed.
@@ -164,9 +167,12 @@ fn step(aggregate: &mut Aggregate, deed: Deed) -> EncodedRecord {
 fn play(aggregate: &mut Aggregate, kept: &str, answer: &str, has_effect: bool) -> Act {
     let game = "dice".parse().unwrap();
     let documents = BTreeMap::from([("kept".to_owned(), Json::of(kept).unwrap())]);
-    let effect =
-        || Effect::Event { name: "played".to_owned(), props: Json::of(&json!({ "step": aggregate.step })).unwrap() };
-    let effects = has_effect.then(effect).into_iter().collect();
+    let data = Json::of(&json!({ "step": aggregate.step })).unwrap();
+    let effects = [
+        Effect::Event { name: "played".to_owned(), props: data.clone() },
+        Effect::Notification { channel: "push".to_owned(), template: "played".to_owned(), data, delay_ms: 0 },
+    ];
+    let effects = effects.into_iter().filter(|_| has_effect).collect();
     aggregate.keep_documents(&game, 0, Arc::new(documents.clone()));
     Act::Played(Box::new(Play {
         session: SessionId::from_entropy([0; 16]),

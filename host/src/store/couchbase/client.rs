@@ -11,7 +11,7 @@ use couchbase::{
     collection::Collection,
     durability_level::DurabilityLevel,
     error::{Error, ErrorKind},
-    options::kv_options::{InsertOptions, ReplaceOptions, UpsertOptions},
+    options::kv_options::{InsertOptions, RemoveOptions, ReplaceOptions, UpsertOptions},
     subdoc::lookup_in_specs::LookupInSpec,
     transcoding::raw_json,
 };
@@ -88,6 +88,16 @@ pub(super) enum NotWritten {
     Refused(String),
     /// Nobody knows whether it was written, or will be.
     Unknown(String),
+}
+
+impl From<NotWritten> for StoreError {
+    fn from(not_written: NotWritten) -> Self {
+        Self::Unavailable(match not_written {
+            NotWritten::Otherwise => "a document is not as it was expected".to_owned(),
+            NotWritten::TooLarge => "a document is larger than the cluster takes".to_owned(),
+            NotWritten::Refused(why) | NotWritten::Unknown(why) => why,
+        })
+    }
 }
 
 /// How a document must be for it to be written.
@@ -173,6 +183,20 @@ impl Client {
             }
         };
         written.map(|written| written.cas()).map_err(Failed::not_written)
+    }
+
+    /// Removes a document, whatever it is, if there is one.
+    ///
+    /// # Errors
+    /// Where nobody can tell that it is gone.
+    pub(super) async fn remove(&self, collection: Collections, key: &str) -> Result<(), StoreError> {
+        let collection = self.collection(collection);
+        let options = RemoveOptions::new().durability_level(self.durability.clone());
+        match self.within_time(Box::pin(collection.remove(key, options))).await {
+            Ok(_) => Ok(()),
+            Err(Failed::By(error)) if *error.kind() == ErrorKind::DocumentNotFound => Ok(()),
+            Err(error) => Err(StoreError::Unavailable(error.words())),
+        }
     }
 
     /// Whether the cluster has answered lately.

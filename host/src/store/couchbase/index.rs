@@ -2,17 +2,21 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use futures_util::{StreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     super::StoreError,
     client::{Client, Collections, Expected, NotWritten},
 };
-use crate::limits::CONFLICT_RETRIES_MAX;
 
 /// Lists that the ids of aggregates are spread over, so that none grows beyond what can be written whole.
 const AGGREGATE_LISTS: u32 = 4096;
 
+/// How often a list that others change too is tried again.
+const TRIES_MAX: u32 = 64;
+/// Lists that are read side by side, because many may be empty.
+const LISTS_AT_ONCE: usize = 64;
 const PULSE: &str = "pulse";
 
 /// The lists.
@@ -42,7 +46,7 @@ impl Index {
     pub(super) async fn pulse(&self) -> Result<(), StoreError> {
         let beat = rand::random::<u64>().to_string();
         let written = self.client.put(Collections::Index, PULSE, beat.as_bytes(), Expected::Anything).await;
-        written.map(drop).map_err(|not_written| StoreError::Unavailable(format!("{not_written:?}")))
+        Ok(written.map(drop)?)
     }
 
     /// What changes whenever a listing has.
@@ -53,10 +57,14 @@ impl Index {
     /// Ids of aggregates after this one, in the order of lists and ids: those of the first list that has any.
     pub(super) async fn aggregates_after(&self, after: Option<&str>) -> Result<Vec<String>, StoreError> {
         let first = after.map_or(0, list_of);
-        for list in first..AGGREGATE_LISTS {
+        let lists = (first..AGGREGATE_LISTS).map(|list| async move {
             let (ids, _) = self.list(&list_key(list)).await?;
             let is_after = |id: &String| list > first || after.is_none_or(|after| id.as_str() > after);
-            let ids: Vec<_> = ids.into_iter().filter(is_after).collect();
+            Ok::<Vec<_>, StoreError>(ids.into_iter().filter(is_after).collect())
+        });
+        let mut lists = stream::iter(lists).buffered(LISTS_AT_ONCE);
+        while let Some(ids) = lists.next().await {
+            let ids = ids?;
             if !ids.is_empty() {
                 return Ok(ids);
             }
@@ -65,7 +73,7 @@ impl Index {
     }
 
     async fn add(&self, key: &str, id: &str) -> Result<(), StoreError> {
-        for _ in 0..=CONFLICT_RETRIES_MAX {
+        for _ in 0..=TRIES_MAX {
             let (mut ids, expected) = self.list(key).await?;
             if !ids.insert(id.to_owned()) {
                 return Ok(());

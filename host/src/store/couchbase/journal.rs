@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use super::{
     super::{CommitError, StoreError},
     client::{Client, Collections, Document, Expected, NotWritten},
+    outbox::{Change, Outbox},
 };
 
 /// How journals are written.
@@ -25,6 +26,8 @@ const FORMAT: u32 = 1;
 const CHUNK_ENTRIES: u64 = 8;
 /// Entries that may ride in a document; beyond them the older ones are moved before anything is added.
 const TAIL_ENTRIES_MAX: usize = 128;
+/// Additions that a journal remembers the marks of.
+const MARKS_MAX: usize = 8;
 /// Of an unknown outcome: how often it is looked at again.
 const SETTLE_PAUSE: Duration = Duration::from_millis(50);
 
@@ -42,11 +45,40 @@ pub(super) struct Journal {
     pub(super) last: u64,
     /// What the entries have made.
     pub(super) head: Box<RawValue>,
+    /// Which of the entries wait to be carried on.
+    pub(super) outbox: Outbox,
     cas: u64,
+    /// The newest additions: the number of the last entry of each, and what tells it from another host's.
+    marks: Vec<(u64, u64)>,
     /// The newest entries, up to `last`.
     tail: Vec<Box<RawValue>>,
     /// Entries up to this one are in documents of their own.
     moved: AtomicU64,
+}
+
+/// What is added to a journal.
+pub(super) struct Addition {
+    head: Box<RawValue>,
+    entries: Vec<Box<RawValue>>,
+    outbox: Change,
+    /// Tells it from what another host may add, which can be the same to the byte.
+    mark: u64,
+}
+
+impl Addition {
+    pub(super) fn new(head: Box<RawValue>, entries: Vec<Box<RawValue>>, outbox: Change) -> Self {
+        Self { head, entries, outbox, mark: rand::random() }
+    }
+}
+
+/// What stands in the place where a journal's next version was to be written.
+enum Found {
+    /// The version before.
+    Before(Option<Journal>),
+    /// Ours, with this number, or 0 where somebody else has gone on from it.
+    Ours(u64),
+    /// Somebody else was first.
+    Others,
 }
 
 /// The document.
@@ -55,6 +87,10 @@ struct Written {
     format: u32,
     last: u64,
     head: Box<RawValue>,
+    #[serde(default)]
+    outbox: Outbox,
+    #[serde(default)]
+    marks: Vec<(u64, u64)>,
     entries: Vec<Box<RawValue>>,
 }
 
@@ -81,88 +117,103 @@ impl Journals {
         &self,
         key: &str,
         before: Option<&Journal>,
-        head: Box<RawValue>,
-        entries: Vec<Box<RawValue>>,
+        addition: Addition,
         bytes_max: usize,
     ) -> Result<Journal, CommitError> {
         if let Some(before) = before.filter(|before| before.tail.len() > TAIL_ENTRIES_MAX) {
             self.move_entries(key, before).await?;
         }
-        let mut after = Journal::after(before, head, entries);
-        let bytes = after.write()?;
-        if bytes.len() > bytes_max {
-            return Err(CommitError::TooLarge { size: bytes.len(), size_max: bytes_max });
-        }
-        after.cas = self.settle(key, before, &after, &bytes).await?;
-        Ok(after)
-    }
-
-    /// Writes, and where nobody can tell what became of that, finds out.
-    async fn settle(
-        &self,
-        key: &str,
-        before: Option<&Journal>,
-        after: &Journal,
-        bytes: &[u8],
-    ) -> Result<u64, CommitError> {
         let deadline = Instant::now() + 2 * self.client.timeout();
+        let mut after = Journal::after(before, &addition);
         let mut expected = before.map_or(Expected::Missing, |before| Expected::Cas(before.cas));
         let mut may_be_written = false;
         loop {
-            let not_written = match self.client.put(self.heads, key, bytes, expected).await {
-                Ok(cas) => return Ok(cas),
-                Err(not_written) => not_written,
-            };
-            let why = match not_written {
-                NotWritten::TooLarge => {
+            let bytes = after.write()?;
+            if bytes.len() > bytes_max {
+                return Err(CommitError::TooLarge { size: bytes.len(), size_max: bytes_max });
+            }
+            let why = match self.client.put(self.heads, key, &bytes, expected).await {
+                Ok(cas) => {
+                    after.cas = cas;
+                    return Ok(after);
+                }
+                Err(NotWritten::TooLarge) => {
                     return Err(CommitError::TooLarge { size: bytes.len(), size_max: bytes.len() - 1 });
                 }
-                NotWritten::Otherwise => "it is not as it was expected".to_owned(),
-                NotWritten::Refused(why) => why,
-                NotWritten::Unknown(why) => {
+                Err(NotWritten::Otherwise) => "it is not as it was expected".to_owned(),
+                Err(NotWritten::Refused(why)) => why,
+                Err(NotWritten::Unknown(why)) => {
                     may_be_written = true;
                     why
                 }
             };
-            let found = match self.client.get(self.heads, key).await {
-                Ok(found) => found.map(|found| Journal::read(key, found)).transpose()?,
-                Err(_) if may_be_written && Instant::now() < deadline => {
-                    tokio::time::sleep(SETTLE_PAUSE).await;
-                    continue;
+            if !may_be_written && self.client.health().is_err() {
+                return Err(StoreError::Unavailable(why).into());
+            }
+            match self.look(key, before, &after, may_be_written).await {
+                Ok(Found::Before(found)) => {
+                    // It may have another outbox by now, which is to be kept.
+                    after = Journal::after(found.as_ref(), &addition);
+                    expected = found.map_or(Expected::Missing, |found| Expected::Cas(found.cas));
                 }
-                Err(_) => return Err(StoreError::Unavailable(why).into()),
-            };
-            let last = found.as_ref().map_or(0, |found| found.last);
-            let is_before = last == before.map_or(0, |before| before.last);
-            match &found {
-                _ if is_before => {}
-                // Ours, whatever became of the answer; written once more as it is, so that it is durable too.
-                Some(found) if self.holds(key, found, after).await? => {
-                    let again = found.write()?;
-                    match self.client.put(self.heads, key, &again, Expected::Cas(found.cas)).await {
-                        Ok(cas) if found.last == after.last => return Ok(cas),
-                        // Somebody else went on from it, so they have found it durable.
-                        Ok(_) | Err(NotWritten::Otherwise) => return Ok(0),
-                        Err(_) => {}
-                    }
+                Ok(Found::Ours(cas)) => {
+                    after.cas = cas;
+                    return Ok(after);
                 }
-                _ => return Err(CommitError::Conflict),
+                Ok(Found::Others) => return Err(CommitError::Conflict),
+                Err(_) if may_be_written && Instant::now() < deadline => {}
+                Err(error) => return Err(error.into()),
             }
             if Instant::now() >= deadline {
                 return Err(StoreError::Unavailable(why).into());
-            }
-            if is_before {
-                expected = found.map_or(Expected::Missing, |found| Expected::Cas(found.cas));
             }
             tokio::time::sleep(SETTLE_PAUSE).await;
         }
     }
 
-    /// Whether a journal has the newest entry of ours.
-    async fn holds(&self, key: &str, found: &Journal, ours: &Journal) -> Result<bool, StoreError> {
-        let Some(wanted) = ours.tail.last() else { return Ok(false) };
-        let entries = self.entries_of(key, found, ours.last..=ours.last).await?;
-        Ok(entries.first().is_some_and(|(_, entry)| entry.as_slice() == wanted.get().as_bytes()))
+    /// What became of a writing, where nobody could tell.
+    async fn look(
+        &self,
+        key: &str,
+        before: Option<&Journal>,
+        ours: &Journal,
+        may_be_written: bool,
+    ) -> Result<Found, StoreError> {
+        let found = self.get(key).await?;
+        let last = found.as_ref().map_or(0, |found| found.last);
+        if last == before.map_or(0, |before| before.last) {
+            return Ok(Found::Before(found));
+        }
+        let Some(found) = found.filter(|_| may_be_written) else { return Ok(Found::Others) };
+        if !found.holds(ours)? {
+            return Ok(Found::Others);
+        }
+        // Written once more as it is, so that it is durable too.
+        match self.client.put(self.heads, key, &found.write()?, Expected::Cas(found.cas)).await {
+            Ok(cas) if found.last == ours.last => Ok(Found::Ours(cas)),
+            // Somebody else went on from it, so they have found it durable.
+            Ok(_) | Err(NotWritten::Otherwise) => Ok(Found::Ours(0)),
+            Err(not_written) => Err(not_written.into()),
+        }
+    }
+
+    /// Takes what was carried on out of a journal's outbox, and changes nothing else: the journal as it is then, if it
+    /// still was as it was read.
+    pub(super) async fn take_out(
+        &self,
+        key: &str,
+        journal: &Journal,
+        carried: &Outbox,
+    ) -> Result<Option<Journal>, StoreError> {
+        let mut after = journal.without(carried);
+        match self.client.put(self.heads, key, &after.write()?, Expected::Cas(journal.cas)).await {
+            Ok(cas) => {
+                after.cas = cas;
+                Ok(Some(after))
+            }
+            Err(NotWritten::Otherwise) => Ok(None),
+            Err(not_written) => Err(not_written.into()),
+        }
     }
 
     /// The entries with these numbers, as far as there are such.
@@ -185,6 +236,9 @@ impl Journals {
     ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         let (first, last) = ((*numbers.start()).max(1), (*numbers.end()).min(journal.last));
         let mut entries = Vec::new();
+        if first > last {
+            return Ok(entries);
+        }
         let tail_begins = journal.tail_begins();
         if first < tail_begins {
             for chunk in chunk_of(first)..=chunk_of(last.min(tail_begins - 1)) {
@@ -214,7 +268,7 @@ impl Journals {
             let entries = journal.chunk(chunk);
             let bytes = serde_json::to_vec(&entries).map_err(|error| StoreError::Corrupt(error.to_string()))?;
             let written = self.client.put(self.chunks, &chunk_key(key, chunk), &bytes, Expected::Anything).await;
-            written.map_err(|not_written| StoreError::Unavailable(format!("{not_written:?}")))?;
+            written?;
             journal.moved.fetch_max((chunk + 1) * CHUNK_ENTRIES, Ordering::Relaxed);
         }
         Ok(())
@@ -233,26 +287,45 @@ impl Journal {
         Ok(Self {
             last: written.last,
             head: written.head,
+            outbox: written.outbox,
             cas: document.cas,
+            marks: written.marks,
             tail: written.entries,
             moved: AtomicU64::new(moved),
         })
     }
 
-    fn after(before: Option<&Self>, head: Box<RawValue>, entries: Vec<Box<RawValue>>) -> Self {
+    fn after(before: Option<&Self>, addition: &Addition) -> Self {
+        let Addition { head, entries, outbox, .. } = addition;
         let last = before.map_or(0, |before| before.last) + entries.len() as u64;
         let moved = before.map_or(0, |before| before.moved.load(Ordering::Relaxed));
         let kept = before.into_iter().flat_map(|before| {
             let tail = (before.tail_begins()..).zip(&before.tail);
             tail.filter(|(number, _)| *number > moved).map(|(_, entry)| entry.clone())
         });
-        let tail = kept.chain(entries).collect();
-        Self { last, head, cas: 0, tail, moved: AtomicU64::new(moved) }
+        let tail = kept.chain(entries.iter().cloned()).collect();
+        let outbox = before.map_or(&Outbox::default(), |before| &before.outbox).after(outbox);
+        let marks = before.map_or(&[][..], |before| &before.marks);
+        let marks = marks.iter().rev().take(MARKS_MAX - 1).rev().copied().chain([(last, addition.mark)]).collect();
+        Self { last, head: head.clone(), outbox, cas: 0, marks, tail, moved: AtomicU64::new(moved) }
+    }
+
+    fn without(&self, carried: &Outbox) -> Self {
+        let change = Change { carried: carried.clone(), added: Outbox::default() };
+        Self {
+            last: self.last,
+            head: self.head.clone(),
+            outbox: self.outbox.after(&change),
+            cas: 0,
+            marks: self.marks.clone(),
+            tail: self.tail.clone(),
+            moved: AtomicU64::new(self.moved.load(Ordering::Relaxed)),
+        }
     }
 
     fn write(&self) -> Result<Vec<u8>, StoreError> {
-        let (head, entries) = (self.head.clone(), self.tail.clone());
-        let written = Written { format: FORMAT, last: self.last, head, entries };
+        let (head, outbox, entries) = (self.head.clone(), self.outbox.clone(), self.tail.clone());
+        let written = Written { format: FORMAT, last: self.last, head, outbox, marks: self.marks.clone(), entries };
         serde_json::to_vec(&written).map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 
@@ -270,6 +343,22 @@ impl Journal {
         let numbers = chunk * CHUNK_ENTRIES + 1..=(chunk + 1) * CHUNK_ENTRIES;
         let tail = (self.tail_begins()..).zip(&self.tail);
         tail.filter(|(number, _)| numbers.contains(number)).map(|(_, entry)| &**entry).collect()
+    }
+
+    /// Whether it has the newest addition of ours.
+    fn holds(&self, ours: &Self) -> Result<bool, StoreError> {
+        let is_known = self.marks.first().is_some_and(|(oldest, _)| *oldest <= ours.last);
+        if self.last >= ours.last && !is_known {
+            let why = "so many others have gone on that nobody can tell whether this step was among those before";
+            return Err(StoreError::Unavailable(why.to_owned()));
+        }
+        Ok(ours.marks.last().is_some_and(|mark| self.marks.contains(mark)))
+    }
+
+    /// An entry that rides in it.
+    pub(super) fn tail_entry(&self, number: u64) -> Option<&[u8]> {
+        let place = usize::try_from(number.checked_sub(self.tail_begins())?).ok()?;
+        self.tail.get(place).map(|entry| entry.get().as_bytes())
     }
 
     /// The version that a host knew is not the one to write on: it was settled by somebody else.
@@ -311,7 +400,8 @@ mod tests {
             let mut count = 0_u64;
             for (entries, moves) in steps {
                 let entries: Vec<_> = (0..entries).map(|_| { count += 1; raw(&count.to_string()) }).collect();
-                let after = Journal::after(journal.as_ref(), raw("{}"), entries);
+                let addition = Addition::new(raw("{}"), entries, Change::default());
+                let after = Journal::after(journal.as_ref(), &addition);
                 let document = Document { bytes: after.write().unwrap(), cas: 1 };
                 let read = Journal::read("key", document).unwrap();
                 prop_assert_eq!(read.last, count);

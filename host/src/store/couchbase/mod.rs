@@ -1,48 +1,58 @@
 //! The Couchbase adapter: several hosts, one truth. One document for each aggregate, with its newest records inside,
 //! committed with one compare-and-swap at the durability that was asked for; everything is found by key alone.
 
+mod aggregates;
 mod client;
 mod index;
 mod journal;
+mod lists;
+mod outbox;
+mod queues;
 mod releases;
+mod roster;
 mod set_up;
 
 use std::{
     fmt,
     ops::RangeInclusive,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use couchbase::{cluster::Cluster, durability_level::DurabilityLevel};
-use quick_cache::{Weighter, sync::Cache};
 use serde_json::value::RawValue;
+use tokio::{sync::RwLock, task::JoinHandle};
 
 pub use self::set_up::{ConnectError, SetUp};
 use self::{
+    aggregates::Aggregates,
     client::{Client, Collections},
     index::Index,
-    journal::{Journal, Journals},
+    journal::{Addition, Journals},
+    outbox::Change,
     releases::Releases,
+    roster::Roster,
 };
-use super::{Commit, CommitError, Store, StoreError};
+use super::{Commit, CommitError, Store, StoreError, Waiting};
 use crate::{
     aggregate::Aggregate,
     identity::{AggregateId, GameId, ReleaseDigest},
     listing::{Act, Listing},
+    record::Destination,
 };
 
 /// The largest document that the cluster takes, with room for what is around it.
 const DOCUMENT_BYTES_MAX: usize = 19 << 20;
-/// Records that ride in an aggregate's document, beside the aggregate itself.
-const TAIL_BYTES_MAX: usize = 8 << 20;
-
 /// How often a host looks whether another one has changed what is played.
 const PULSE_LOOK: Duration = Duration::from_millis(250);
 /// How often it looks at everything.
 const PULSE_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How often a host says that it lives, and does what was left for a quiet moment.
+const ROUNDS_PAUSE: Duration = Duration::from_secs(1);
+/// How long the end of a host may wait for the cluster. What is not done then, another host does.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// What an operator may choose about the cluster.
 #[derive(Clone)]
@@ -109,179 +119,94 @@ impl Durability {
 
 /// A store in a Couchbase bucket.
 pub struct Couchbase {
-    client: Arc<Client>,
-    index: Index,
-    aggregates: Arc<Journals>,
-    listings: Arc<Journals>,
-    releases: Releases,
-    cache: Cache<AggregateId, Arc<Known>, KnownSize>,
-    aggregate_bytes_max: usize,
+    inner: Arc<Inner>,
+    /// What is done now and then; ends with the store.
+    rounds: Mutex<Option<JoinHandle<()>>>,
     /// Held for as long as the store is: the connections are the cluster's.
     _cluster: Cluster,
 }
 
-/// An aggregate as this host knows it.
-struct Known {
-    aggregate: Arc<Aggregate>,
-    journal: Journal,
-}
-
-#[derive(Clone)]
-struct KnownSize;
-
-impl Weighter<AggregateId, Arc<Known>> for KnownSize {
-    /// As text and as what was read from it.
-    fn weight(&self, _id: &AggregateId, known: &Arc<Known>) -> u64 {
-        1000 + 3 * known.journal.bytes() as u64
-    }
+struct Inner {
+    client: Arc<Client>,
+    index: Index,
+    aggregates: Aggregates,
+    listings: Journals,
+    releases: Releases,
+    roster: tokio::sync::Mutex<Roster>,
+    /// The last beat of the pulse that this host has felt.
+    felt: tokio::sync::Mutex<Option<Vec<u8>>>,
+    /// Read by whoever changes something, for as long as it takes.
+    is_open: RwLock<bool>,
 }
 
 impl Couchbase {
-    fn new(cluster: Cluster, client: Client, settings: &Settings) -> Self {
+    async fn new(cluster: Cluster, client: Client, settings: &Settings) -> Result<Self, StoreError> {
         let client = Arc::new(client);
-        let journals = |heads, chunks| Arc::new(Journals::new(client.clone(), heads, chunks));
-        Self {
+        let host = rand::random();
+        let inner = Arc::new(Inner {
             index: Index::new(client.clone()),
-            aggregates: journals(Collections::Aggregates, Collections::Records),
-            listings: journals(Collections::Listings, Collections::Acts),
+            aggregates: Aggregates::new(client.clone(), host, settings),
+            listings: Journals::new(client.clone(), Collections::Listings, Collections::Acts),
             releases: Releases::new(client.clone()),
-            cache: Cache::with_weighter(
-                usize::try_from(settings.cache_bytes / 8192).unwrap_or(usize::MAX),
-                settings.cache_bytes,
-                KnownSize,
-            ),
-            aggregate_bytes_max: settings.aggregate_bytes_max,
+            roster: tokio::sync::Mutex::new(Roster::new(client.clone(), host)),
+            felt: tokio::sync::Mutex::default(),
+            is_open: RwLock::new(true),
             client,
-            _cluster: cluster,
-        }
-    }
-
-    /// An aggregate as this host knows it, else as it is stored.
-    async fn known(&self, id: &AggregateId) -> Result<Option<Arc<Known>>, StoreError> {
-        match self.cache.get(id) {
-            Some(known) => Ok(Some(known)),
-            None => self.read(id).await,
-        }
-    }
-
-    async fn read(&self, id: &AggregateId) -> Result<Option<Arc<Known>>, StoreError> {
-        let Some(journal) = self.aggregates.get(id.as_str()).await? else { return Ok(None) };
-        let known = Arc::new(Known { aggregate: Arc::new(decode(id.as_str(), &journal.head)?), journal });
-        self.cache.insert(id.clone(), known.clone());
-        Ok(Some(known))
-    }
-
-    /// Older records find their own documents beside what is played.
-    fn move_records(&self, known: Arc<Known>) {
-        if known.journal.full_chunks().is_empty() {
-            return;
-        }
-        let aggregates = self.aggregates.clone();
-        tokio::spawn(async move {
-            let id = known.aggregate.id.as_str();
-            if let Err(error) = aggregates.move_entries(id, &known.journal).await {
-                tracing::debug!(aggregate = id, %error, "records are moved later");
-            }
         });
+        // Before anything else, so that what this host lists is found when it is gone.
+        inner.round().await?;
+        let rounds = tokio::spawn(rounds(Arc::downgrade(&inner)));
+        Ok(Self { inner, rounds: Mutex::new(Some(rounds)), _cluster: cluster })
+    }
+
+    /// Does something to its end, whether or not anybody waits for it, unless the store is closed.
+    async fn change<T, E, C>(&self, change: impl FnOnce(Arc<Inner>) -> C) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        C: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let inner = self.inner.clone();
+        let changing = change(inner.clone());
+        let done = tokio::spawn(async move {
+            let is_open = inner.is_open.read().await;
+            if *is_open { changing.await } else { Err(closed().into()) }
+        });
+        done.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()).into()))
     }
 }
 
-#[async_trait]
-impl Store for Couchbase {
-    async fn load(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError> {
-        Ok(self.known(id).await?.map(|known| known.aggregate.clone()))
-    }
-
-    async fn is_current(&self, aggregate: &Aggregate) -> Result<bool, StoreError> {
-        let is_current = self.aggregates.last(aggregate.id.as_str()).await? == aggregate.step;
-        if !is_current {
-            self.cache.remove(&aggregate.id);
-        }
-        Ok(is_current)
-    }
-
-    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
-        let Commit { expected, aggregate, records, .. } = commit;
-        let id = &aggregate.id;
-        let before = self.known(id).await?;
-        if before.as_ref().map_or(0, |known| known.journal.last) != expected {
-            self.cache.remove(id);
-            return Err(CommitError::Conflict);
-        }
-        let head = encode(id.as_str(), &*aggregate)?;
-        if head.get().len() > self.aggregate_bytes_max {
-            return Err(CommitError::TooLarge { size: head.get().len(), size_max: self.aggregate_bytes_max });
-        }
-        let entries = records.into_iter().map(|record| raw(id.as_str(), record.bytes)).collect::<Result<_, _>>()?;
-        if before.is_none() {
-            self.index.add_aggregate(id.as_str()).await?;
-        }
-        // What is known is not so any more, whatever comes of this.
-        self.cache.remove(id);
-        let journal = before.as_ref().map(|known| &known.journal);
-        let bytes_max = (self.aggregate_bytes_max + TAIL_BYTES_MAX).min(DOCUMENT_BYTES_MAX);
-        let journal = self.aggregates.append(id.as_str(), journal, head, entries, bytes_max).await?;
-        if journal.is_known() {
-            let known = Arc::new(Known { aggregate: aggregate.clone(), journal });
-            self.cache.insert(id.clone(), known.clone());
-            self.move_records(known);
-        }
-        Ok(())
-    }
-
-    async fn records(&self, id: &AggregateId, steps: RangeInclusive<u64>) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-        self.aggregates.entries(id.as_str(), steps).await
-    }
-
-    /// Records are found by their aggregates alone.
-    async fn record_after(&self, _: Option<(&AggregateId, u64)>) -> Result<Option<(AggregateId, u64)>, StoreError> {
-        Ok(None)
-    }
-
-    async fn aggregates_after(
-        &self,
-        after: Option<&AggregateId>,
-        count_max: usize,
-    ) -> Result<Vec<Arc<Aggregate>>, StoreError> {
-        let mut after = after.map(|after| after.as_str().to_owned());
-        loop {
-            let ids = self.index.aggregates_after(after.as_deref()).await?;
-            let mut aggregates = Vec::new();
-            for id in ids.iter().take(count_max) {
-                let id: AggregateId = id.parse().map_err(|_| StoreError::Corrupt(format!("'{id}' is no aggregate")))?;
-                // An id may have been listed whose first step was never taken.
-                if let Some(journal) = self.aggregates.get(id.as_str()).await? {
-                    aggregates.push(Arc::new(decode(id.as_str(), &journal.head)?));
-                }
-            }
-            if !aggregates.is_empty() || ids.is_empty() {
-                return Ok(aggregates);
-            }
-            after = ids.into_iter().take(count_max).last();
+/// Goes on for as long as the store is there.
+async fn rounds(inner: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(ROUNDS_PAUSE).await;
+        let Some(inner) = inner.upgrade() else { return };
+        if let Err(error) = inner.round().await {
+            tracing::debug!(%error, "a round among the hosts failed; the next one comes soon");
         }
     }
+}
 
-    async fn outbox(&self, _: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn carried(&self, _: &[(AggregateId, u64)]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn listings(&self) -> Result<Vec<Listing>, StoreError> {
-        let mut listings = Vec::new();
-        for game in self.index.games().await? {
-            if let Some(journal) = self.listings.get(&game).await? {
-                listings.push(decode(&game, &journal.head)?);
+impl Inner {
+    /// Says that this host lives, takes over from hosts that are gone, and brings to an end what can wait.
+    async fn round(&self) -> Result<(), StoreError> {
+        let mut roster = self.roster.lock().await;
+        roster.beat().await?;
+        for gone in roster.to_look_after() {
+            let is_left = self.aggregates.adopt_from(gone).await?;
+            roster.looked(gone);
+            if !is_left && roster.may_be_forgotten(gone) {
+                self.aggregates.forget_lists_of(gone).await?;
+                roster.forget(gone).await?;
             }
         }
-        Ok(listings)
+        drop(roster);
+        self.aggregates.refresh(false).await.map(drop)
     }
 
-    async fn listing(&self, game: &GameId) -> Result<Option<Listing>, StoreError> {
-        let journal = self.listings.get(game.as_str()).await?;
-        journal.map(|journal| decode(game.as_str(), &journal.head)).transpose()
+    async fn leave(&self) -> Result<(), StoreError> {
+        let is_empty = self.aggregates.refresh(true).await?;
+        self.roster.lock().await.leave(is_empty).await
     }
 
     async fn commit_acts(&self, listing: &Listing, acts: &[Act]) -> Result<(), CommitError> {
@@ -295,8 +220,8 @@ impl Store for Couchbase {
             self.index.add_game(game).await?;
         }
         let entries = acts.iter().map(|act| encode(game, act)).collect::<Result<_, _>>()?;
-        let head = encode(game, listing)?;
-        let after = self.listings.append(game, before.as_ref(), head, entries, DOCUMENT_BYTES_MAX).await?;
+        let addition = Addition::new(encode(game, listing)?, entries, Change::default());
+        let after = self.listings.append(game, before.as_ref(), addition, DOCUMENT_BYTES_MAX).await?;
         if let Err(error) = self.listings.move_entries(game, &after).await {
             tracing::debug!(game, %error, "acts are moved later");
         }
@@ -305,9 +230,82 @@ impl Store for Couchbase {
         }
         Ok(())
     }
+}
+
+#[async_trait]
+impl Store for Couchbase {
+    async fn load(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError> {
+        Ok(self.inner.aggregates.known(id).await?.map(|known| known.aggregate.clone()))
+    }
+
+    async fn stored(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError> {
+        Ok(self.inner.aggregates.read(id).await?.map(|known| known.aggregate.clone()))
+    }
+
+    async fn is_current(&self, aggregate: &Aggregate) -> Result<bool, StoreError> {
+        self.inner.aggregates.is_current(aggregate).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
+        self.change(|inner| async move { inner.aggregates.commit(commit).await }).await
+    }
+
+    async fn records(&self, id: &AggregateId, steps: RangeInclusive<u64>) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        self.inner.aggregates.records(id, steps).await
+    }
+
+    /// Records are found by their aggregates alone.
+    async fn record_after(&self, _: Option<(&AggregateId, u64)>) -> Result<Option<(AggregateId, u64)>, StoreError> {
+        Ok(None)
+    }
+
+    async fn aggregates_after(
+        &self,
+        after: Option<&AggregateId>,
+        count_max: usize,
+    ) -> Result<Vec<Arc<Aggregate>>, StoreError> {
+        self.inner.aggregates.after(after, count_max).await
+    }
+
+    async fn outbox(&self, to: Destination, steps_max: usize, bytes_max: usize) -> Result<Vec<Waiting>, StoreError> {
+        self.inner.aggregates.outbox(to, steps_max, bytes_max).await
+    }
+
+    async fn carried(&self, to: Destination, steps: &[Waiting]) -> Result<(), StoreError> {
+        let is_open = self.inner.is_open.read().await;
+        if !*is_open {
+            return Err(closed());
+        }
+        self.inner.aggregates.carried(to, steps);
+        Ok(())
+    }
+
+    async fn outbox_grew(&self, to: Destination) {
+        self.inner.aggregates.outbox_grew(to).await;
+    }
+
+    async fn listings(&self) -> Result<Vec<Listing>, StoreError> {
+        let mut listings = Vec::new();
+        for game in self.inner.index.games().await? {
+            if let Some(journal) = self.inner.listings.get(&game).await? {
+                listings.push(decode(&game, &journal.head)?);
+            }
+        }
+        Ok(listings)
+    }
+
+    async fn listing(&self, game: &GameId) -> Result<Option<Listing>, StoreError> {
+        let journal = self.inner.listings.get(game.as_str()).await?;
+        journal.map(|journal| decode(game.as_str(), &journal.head)).transpose()
+    }
+
+    async fn commit_acts(&self, listing: &Listing, acts: &[Act]) -> Result<(), CommitError> {
+        let (listing, acts) = (listing.clone(), acts.to_vec());
+        self.change(|inner| async move { inner.commit_acts(&listing, &acts).await }).await
+    }
 
     async fn acts(&self, game: &GameId, numbers: RangeInclusive<u64>) -> Result<Vec<Act>, StoreError> {
-        let entries = self.listings.entries(game.as_str(), numbers).await?;
+        let entries = self.inner.listings.entries(game.as_str(), numbers).await?;
         let read = |(number, bytes): (u64, Vec<u8>)| {
             serde_json::from_slice(&bytes)
                 .map_err(|error| StoreError::Corrupt(format!("act {number} of {game}: {error}")))
@@ -318,25 +316,33 @@ impl Store for Couchbase {
     /// Told by the pulse, and now and then without it: whoever acts may be gone before it beats.
     async fn acts_elsewhere(&self) {
         let begun = Instant::now();
-        let first = self.index.beat().await;
+        let mut felt = self.inner.felt.lock().await;
         loop {
-            tokio::time::sleep(PULSE_LOOK).await;
-            if begun.elapsed() > PULSE_WAIT_MAX || self.index.beat().await != first {
+            // What has come since the last time is not waited for.
+            let beat = self.inner.index.beat().await;
+            if begun.elapsed() > PULSE_WAIT_MAX || beat.as_ref().is_ok_and(|beat| *beat != *felt) {
+                *felt = beat.unwrap_or_default();
                 return;
             }
+            tokio::time::sleep(PULSE_LOOK).await;
         }
     }
 
     async fn put_release(&self, release: &ReleaseDigest, bytes: &[u8]) -> Result<(), StoreError> {
-        self.releases.put(release, bytes).await
+        let (release, bytes) = (*release, bytes.to_vec());
+        self.change(|inner| async move { inner.releases.put(&release, &bytes).await }).await
     }
 
     async fn release(&self, release: &ReleaseDigest) -> Result<Option<Vec<u8>>, StoreError> {
-        self.releases.get(release).await
+        self.inner.releases.get(release).await
     }
 
     fn health(&self) -> Result<(), StoreError> {
-        self.client.health()
+        // Whoever holds it for writing is closing the store.
+        match self.inner.is_open.try_read() {
+            Ok(is_open) if *is_open => self.inner.client.health(),
+            _ => Err(closed()),
+        }
     }
 
     /// A cluster that does not answer may answer again.
@@ -344,7 +350,25 @@ impl Store for Couchbase {
         std::future::pending().await
     }
 
-    async fn close(&self) {}
+    async fn close(&self) {
+        let mut is_open = self.inner.is_open.write().await;
+        if !std::mem::replace(&mut *is_open, false) {
+            return;
+        }
+        let rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(rounds) = rounds {
+            rounds.abort();
+        }
+        let left = tokio::time::timeout(CLOSE_WAIT_MAX, self.inner.leave()).await;
+        let left = left.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("not done in {CLOSE_WAIT_MAX:?}"))));
+        if let Err(error) = left {
+            tracing::warn!(%error, "another host will find out what this one has left to carry on");
+        }
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("it is closed".to_owned())
 }
 
 fn encode(id: &str, value: &impl serde::Serialize) -> Result<Box<RawValue>, StoreError> {

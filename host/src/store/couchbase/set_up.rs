@@ -115,7 +115,7 @@ impl Couchbase {
         }
         let client = Client::new(bucket, settings.scope.clone(), settings.timeout, settings.durability.level());
         verify(&client, settings, set_up).await?;
-        Ok(Self::new(cluster, client, settings))
+        Self::new(cluster, client, settings).await.map_err(|error| unreachable(error.to_string()))
     }
 }
 

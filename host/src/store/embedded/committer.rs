@@ -67,10 +67,11 @@ impl Committer {
         tables: Tables,
         cache: Arc<AggregateCache>,
     ) -> io::Result<(Self, watch::Receiver<Option<StoreError>>)> {
+        let next_place = tables.outbox.next_place().map_err(io::Error::other)?;
         let (requests, waiting) = mpsc::channel();
         let (fail, failure) = watch::channel(None);
         let versions = quick_cache::unsync::Cache::new(VERSIONS_REMEMBERED);
-        let worker = Worker { tables, cache, versions, listings: HashMap::new(), fail };
+        let worker = Worker { tables, cache, versions, listings: HashMap::new(), next_place, fail };
         let thread = thread::Builder::new().name("store-committer".to_owned()).spawn(move || worker.run(&waiting))?;
         Ok((Self { requests, thread }, failure))
     }
@@ -97,6 +98,8 @@ pub(super) struct Worker {
     pub(super) versions: quick_cache::unsync::Cache<AggregateId, u64>,
     /// The versions of listings that were written.
     pub(super) listings: HashMap<GameId, u64>,
+    /// The next place in the outbox.
+    pub(super) next_place: u64,
     pub(super) fail: watch::Sender<Option<StoreError>>,
 }
 
@@ -186,8 +189,9 @@ impl Worker {
         }
     }
 
-    fn write(&self, group: &[Request]) -> Result<(), StoreError> {
+    fn write(&mut self, group: &[Request]) -> Result<(), StoreError> {
         let tables = &self.tables;
+        let mut next_place = self.next_place;
         let mut batch = tables.database.batch().durability(Some(PersistMode::SyncData));
         for request in group {
             match &request.change {
@@ -196,9 +200,7 @@ impl Worker {
                     batch.insert(&tables.aggregates, id, document.as_slice());
                     for record in &commit.records {
                         let key = numbered_key(id, record.step);
-                        if record.has_effects {
-                            batch.insert(&tables.outbox, key.as_slice(), []);
-                        }
+                        tables.outbox.add(&mut batch, record.destinations, &key, &mut next_place);
                         batch.insert(&tables.records, key, record.bytes.as_slice());
                     }
                 }
@@ -211,7 +213,12 @@ impl Worker {
                 }
             }
         }
-        batch.commit().map_err(unavailable)
+        batch.commit().map_err(unavailable)?;
+        if next_place > self.next_place {
+            self.next_place = next_place;
+            self.tables.outbox.has_grown();
+        }
+        Ok(())
     }
 
     fn remember(&mut self, group: &[Request]) {

@@ -1,6 +1,7 @@
 //! The embedded adapter: a database of `fjall`, which one thread writes, and beside it the releases as files.
 
 mod committer;
+mod outbox;
 mod releases;
 mod tables;
 #[cfg(test)]
@@ -22,11 +23,12 @@ use self::{
     releases::Releases,
     tables::{Tables, describe, encode},
 };
-use super::{Commit, CommitError, Store, StoreError, space::Space};
+use super::{Commit, CommitError, Store, StoreError, Waiting, space::Space};
 use crate::{
     aggregate::Aggregate,
     identity::{AggregateId, GameId, ReleaseDigest},
     listing::{Act, Listing},
+    record::Destination,
 };
 
 /// What an operator may choose about the embedded store.
@@ -98,7 +100,7 @@ impl Embedded {
             cache,
             releases,
             aggregate_bytes_max: settings.aggregate_bytes_max,
-            space: Space::new(&settings.directory, settings.disk_reserve_bytes),
+            space: Space::new(&settings.directory, settings.disk_reserve_bytes, "steps are refused"),
             committer: Mutex::new(Some(committer)),
             failure,
         })
@@ -174,13 +176,23 @@ impl Store for Embedded {
         tokio::task::block_in_place(|| self.tables.aggregates_after(after, count_max))
     }
 
-    async fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
-        tokio::task::block_in_place(|| self.tables.outbox(count_max))
+    /// On a thread of its own: it may read a thousand records, and players' calls must not wait for that.
+    async fn outbox(&self, to: Destination, steps_max: usize, bytes_max: usize) -> Result<Vec<Waiting>, StoreError> {
+        let tables = self.tables.clone();
+        let read = tokio::task::spawn_blocking(move || tables.waiting(to, steps_max, bytes_max));
+        read.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
     }
 
-    async fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError> {
+    async fn carried(&self, to: Destination, steps: &[Waiting]) -> Result<(), StoreError> {
         self.check_open()?;
-        tokio::task::block_in_place(|| self.tables.carried(steps))
+        let tables = self.tables.clone();
+        let places: Vec<_> = steps.iter().map(|step| step.place).collect();
+        let removed = tokio::task::spawn_blocking(move || tables.carried(to, &places));
+        removed.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+    }
+
+    async fn outbox_grew(&self, to: Destination) {
+        self.tables.outbox.grew(to).await;
     }
 
     async fn listings(&self) -> Result<Vec<Listing>, StoreError> {

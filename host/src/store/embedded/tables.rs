@@ -10,11 +10,12 @@ use std::{
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable as _};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::StoreError;
+use super::{StoreError, Waiting, outbox::Outbox};
 use crate::{
     aggregate::Aggregate,
     identity::{AggregateId, GameId},
     listing::{Act, Listing},
+    record::Destination,
 };
 
 /// Memtables larger than the default: fewer flushes, and aggregates that change often are written to tables once.
@@ -27,8 +28,7 @@ pub(super) struct Tables {
     pub(super) database: Database,
     pub(super) aggregates: Keyspace,
     pub(super) records: Keyspace,
-    /// Steps with effects that wait to be carried on; the effects themselves are in the records.
-    pub(super) outbox: Keyspace,
+    pub(super) outbox: Outbox,
     pub(super) listings: Keyspace,
     pub(super) acts: Keyspace,
 }
@@ -43,13 +43,13 @@ impl Tables {
             let separation = KvSeparationOptions::default().separation_threshold(RECORD_SEPARATION_BYTES);
             KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).with_kv_separation(Some(separation))
         })?;
-        let outbox = database.keyspace("outbox", KeyspaceCreateOptions::default)?;
+        let outbox = Outbox::open(&database)?;
         let listings = database.keyspace("listings", KeyspaceCreateOptions::default)?;
         let acts = database.keyspace("acts", KeyspaceCreateOptions::default)?;
         Ok(Self { database, aggregates, records, outbox, listings, acts })
     }
 
-    /// Of a commit that is being made a look at the keyspace itself shows one thing before the other.
+    /// Of a commit that is being made a look at a keyspace itself, even a range of it, shows one thing before the other.
     fn get(&self, keyspace: &Keyspace, key: &str) -> Result<Option<fjall::UserValue>, StoreError> {
         self.database.snapshot().get(keyspace, key).map_err(unavailable)
     }
@@ -68,7 +68,10 @@ impl Tables {
             return Ok(Vec::new());
         }
         let id = id.as_str();
-        let range = self.records.range(numbered_key(id, *steps.start())..=numbered_key(id, *steps.end()));
+        let range = self
+            .database
+            .snapshot()
+            .range(&self.records, numbered_key(id, *steps.start())..=numbered_key(id, *steps.end()));
         range
             .map(|entry| {
                 let (key, record) = entry.into_inner().map_err(unavailable)?;
@@ -83,7 +86,7 @@ impl Tables {
         step: Option<(&AggregateId, u64)>,
     ) -> Result<Option<(AggregateId, u64)>, StoreError> {
         let start = step.map_or(Bound::Unbounded, |(id, step)| Bound::Excluded(numbered_key(id.as_str(), step)));
-        let first = self.records.range((start, Bound::Unbounded)).next();
+        let first = self.database.snapshot().range(&self.records, (start, Bound::Unbounded)).next();
         first.map(|entry| read_step_key(&entry.key().map_err(unavailable)?)).transpose()
     }
 
@@ -93,7 +96,7 @@ impl Tables {
         count_max: usize,
     ) -> Result<Vec<Arc<Aggregate>>, StoreError> {
         let start = after.map_or(Bound::Unbounded, |id| Bound::Excluded(id.as_str().as_bytes()));
-        let range = self.aggregates.range::<&[u8], _>((start, Bound::Unbounded));
+        let range = self.database.snapshot().range::<&[u8], _>(&self.aggregates, (start, Bound::Unbounded));
         let aggregates = range.take(count_max).map(|entry| {
             let (key, document) = entry.into_inner().map_err(unavailable)?;
             decode(&String::from_utf8_lossy(&key), &document).map(Arc::new)
@@ -101,22 +104,40 @@ impl Tables {
         aggregates.collect()
     }
 
-    pub(super) fn outbox(&self, count_max: usize) -> Result<Vec<(AggregateId, u64)>, StoreError> {
-        let entries = self.outbox.iter().take(count_max);
-        entries.map(|entry| read_step_key(&entry.key().map_err(unavailable)?)).collect()
+    /// The oldest steps that wait for a destination, with their records.
+    pub(super) fn waiting(
+        &self,
+        to: Destination,
+        steps_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Waiting>, StoreError> {
+        let mut waiting = Vec::new();
+        let mut bytes = 0;
+        let snapshot = self.database.snapshot();
+        for entry in self.outbox.oldest(to, &snapshot).take(steps_max) {
+            let (place, key) = entry?;
+            let (aggregate, step) = read_step_key(&key)?;
+            let record = snapshot.get(&self.records, &key).map_err(unavailable)?;
+            let missing = || StoreError::Corrupt(format!("the record of step {step} of {aggregate} is missing"));
+            let record = record.ok_or_else(missing)?.to_vec();
+            bytes += record.len();
+            waiting.push(Waiting { aggregate, step, place, record });
+            if bytes >= bytes_max {
+                break;
+            }
+        }
+        Ok(waiting)
     }
 
     /// Beside the committer: no version depends on it, and no fsync is waited for.
-    pub(super) fn carried(&self, steps: &[(AggregateId, u64)]) -> Result<(), StoreError> {
+    pub(super) fn carried(&self, to: Destination, places: &[u64]) -> Result<(), StoreError> {
         let mut batch = self.database.batch();
-        for (id, step) in steps {
-            batch.remove(&self.outbox, numbered_key(id.as_str(), *step));
-        }
+        self.outbox.remove(&mut batch, to, places);
         batch.commit().map_err(unavailable)
     }
 
     pub(super) fn listings(&self) -> Result<Vec<Listing>, StoreError> {
-        let listings = self.listings.iter().map(|entry| {
+        let listings = self.database.snapshot().iter(&self.listings).map(|entry| {
             let (game, document) = entry.into_inner().map_err(unavailable)?;
             decode(&String::from_utf8_lossy(&game), &document)
         });
@@ -133,7 +154,10 @@ impl Tables {
             return Ok(Vec::new());
         }
         let game = game.as_str();
-        let range = self.acts.range(numbered_key(game, *numbers.start())..=numbered_key(game, *numbers.end()));
+        let range = self
+            .database
+            .snapshot()
+            .range(&self.acts, numbered_key(game, *numbers.start())..=numbered_key(game, *numbers.end()));
         range.map(|entry| decode(game, &entry.value().map_err(unavailable)?)).collect()
     }
 }

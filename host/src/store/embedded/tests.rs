@@ -12,7 +12,10 @@ use super::{
     committer::{Worker, is_complete},
     *,
 };
-use crate::{identity::Digest, record::EncodedRecord};
+use crate::{
+    identity::Digest,
+    record::{Destinations, EncodedRecord},
+};
 
 fn settings(directory: &TempDir) -> Settings {
     Settings {
@@ -30,6 +33,7 @@ fn worker(tables: &Tables) -> Worker {
         cache: Arc::new(Cache::with_weighter(100, 1 << 20, AggregateSize)),
         versions: quick_cache::unsync::Cache::new(100),
         listings: std::collections::HashMap::new(),
+        next_place: 0,
         fail: watch::channel(None).0,
     }
 }
@@ -41,7 +45,7 @@ fn commit(player: &str, expected: u64, steps: u64, mark: u8) -> Commit {
     aggregate.head = Digest::of(&[mark]);
     let records = (expected + 1..=aggregate.step).map(|step| EncodedRecord {
         step,
-        has_effects: mark.is_multiple_of(2),
+        destinations: Destinations { notifications: mark.is_multiple_of(2), tracking: mark.is_multiple_of(3) },
         bytes: vec![mark],
     });
     Commit { expected, records: records.collect(), aggregate: Arc::new(aggregate), under_way: 1 }
@@ -89,7 +93,9 @@ fn of_two_commits_on_one_version_in_one_group_the_first_wins() {
     let alice = "player/alice".parse().unwrap();
     assert_eq!(tables.records(&alice, 0..=u64::MAX).unwrap(), [(1, vec![1]), (2, vec![1]), (3, vec![3])]);
     assert_eq!(tables.aggregate(&alice).unwrap().unwrap().step, 3);
-    assert_eq!(tables.outbox(10).unwrap().len(), 0);
+    let places = |to| tables.waiting(to, 10, 1000).unwrap().iter().map(|step| step.place).collect::<Vec<_>>();
+    assert!(places(Destination::Notifications).is_empty());
+    assert_eq!(places(Destination::Tracking), [0_u64], "only alice's third step has a mark of three");
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! What lies where in the database, and how it is read.
+
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable as _, Snapshot};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _};
+
+use super::keys;
+use crate::{
+    identity::{Digest, ViewName},
+    store::StoreError,
+};
+
+/// Facts are written once and never changed: their values stay out of compaction.
+const FACT_SEPARATION_BYTES: u32 = 128;
+
+#[derive(Clone)]
+pub(super) struct Tables {
+    pub(super) database: Database,
+    pub(super) facts: Keyspace,
+    pub(super) counts: Keyspace,
+    /// How far the roll-ups and each view are counted.
+    pub(super) states: Keyspace,
+}
+
+/// How far something is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    /// Of its definition.
+    pub(super) digest: Digest,
+    pub(super) phase: Phase,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Phase {
+    /// Older counts are being removed, and nothing is counted.
+    Clearing,
+    /// The facts up to and with this one are counted.
+    Counting {
+        through: Option<FactKey>,
+        /// How many they are.
+        facts: u64,
+    },
+    /// All facts are counted.
+    Whole,
+}
+
+/// The key of a fact, as hexadecimal digits where it is JSON.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FactKey(pub(super) Vec<u8>);
+
+impl Serialize for FactKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        HEXLOWER.encode(&self.0).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for FactKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        HEXLOWER.decode(text.as_bytes()).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl State {
+    /// Whether a new fact is counted now. Where it is not, it will be met among the facts.
+    pub(super) fn counts(&self, key: &[u8]) -> bool {
+        match &self.phase {
+            Phase::Clearing => false,
+            Phase::Counting { through, .. } => through.as_ref().is_some_and(|through| key <= through.0.as_slice()),
+            Phase::Whole => true,
+        }
+    }
+}
+
+impl Tables {
+    pub(super) fn open(directory: &Path) -> Result<Self, fjall::Error> {
+        let database = Database::builder(directory).worker_threads(1).open()?;
+        let facts = database.keyspace("facts", || {
+            let separation = KvSeparationOptions::default().separation_threshold(FACT_SEPARATION_BYTES);
+            KeyspaceCreateOptions::default().with_kv_separation(Some(separation))
+        })?;
+        let counts = database.keyspace("counts", KeyspaceCreateOptions::default)?;
+        let states = database.keyspace("states", KeyspaceCreateOptions::default)?;
+        Ok(Self { database, facts, counts, states })
+    }
+
+    pub(super) fn state(&self, view: Option<&ViewName>) -> Result<Option<State>, StoreError> {
+        let state = self.states.get(keys::scope(view)).map_err(unavailable)?;
+        state.map(|state| decode(&state)).transpose()
+    }
+
+    /// Everything as it is at one moment.
+    pub(super) fn look(&self) -> Result<Look<'_>, StoreError> {
+        Ok(Look { tables: self, snapshot: self.database.snapshot() })
+    }
+}
+
+/// Everything as it was at one moment.
+pub(super) struct Look<'a> {
+    pub(super) tables: &'a Tables,
+    pub(super) snapshot: Snapshot,
+}
+
+impl Look<'_> {
+    /// Whether the roll-ups, or a view, are counted as a whole; `None` where there is no such view.
+    pub(super) fn is_whole(&self, view: Option<&ViewName>) -> Result<Option<bool>, StoreError> {
+        let state = self.snapshot.get(&self.tables.states, keys::scope(view)).map_err(unavailable)?;
+        let state = state.map(|state| decode::<State>(&state)).transpose()?;
+        Ok(state.map(|state| state.phase == Phase::Whole))
+    }
+
+    pub(super) fn count<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
+        let count = self.snapshot.get(&self.tables.counts, key).map_err(unavailable)?;
+        count.map(|count| decode(&count)).transpose()
+    }
+}
+
+pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+pub(super) fn decode<T: DeserializeOwned>(text: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(text).map_err(|error| StoreError::Corrupt(format!("in the tracking store: {error}")))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+pub(super) fn unavailable(error: fjall::Error) -> StoreError {
+    StoreError::Unavailable(describe(&error))
+}
+
+pub(super) fn describe(error: &fjall::Error) -> String {
+    match error {
+        fjall::Error::Locked => "another process is using it".to_owned(),
+        other => other.to_string(),
+    }
+}
