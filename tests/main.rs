@@ -19,3 +19,4 @@ mod protocol;
 mod releases;
 mod sessions;
 mod steps;
+mod tracking;

@@ -1,0 +1,403 @@
+//! Statistics of the running host: they are what a recount of everybody's rounds gives, whatever happens in between.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    process::Command,
+    sync::LazyLock,
+    thread,
+    time::Instant,
+};
+
+use croupier::{
+    facts::{Period, Returns},
+    money::Amount,
+};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{self, Host, Options, PATIENCE, reason},
+    load::{Acknowledged, Ended, Player},
+};
+
+/// A folder with a game that tells of things, and fruit-slots.
+static GAMES: LazyLock<PathBuf> = LazyLock::new(|| {
+    let root = harness::root();
+    harness::build("telling", ["tests/telling_games/teller", "games/fruit-slots"].map(|game| root.join(game)).to_vec())
+});
+
+/// Views of everybody's rounds and payments, to be held against what the players' histories say.
+const VIEWS: &str = r#"
+[[tracking.views]]
+name = "rounds-of-players"
+filter = { kind = "round_closed" }
+key = ["player", "game"]
+value = "paid"
+reduce = "stats"
+
+[[tracking.views]]
+name = "deposits"
+filter = { kind = "deposit" }
+key = ["currency"]
+value = "amount"
+reduce = "sum"
+
+[[tracking.views]]
+name = "depositors"
+filter = { kind = "deposit" }
+value = "player"
+reduce = "distinct"
+"#;
+
+/// Waits until everything that was committed is counted.
+fn wait_until_tracked(host: &Host) {
+    let begun = Instant::now();
+    while host.operator("outbox.list", json!({ "to": "tracking", "limit": 1 })).unwrap() != json!([]) {
+        assert!(begun.elapsed() < PATIENCE, "steps wait to be carried on");
+    }
+}
+
+/// Waits until a view's answer is complete.
+fn view(host: &Host, params: &Value) -> Vec<(Value, Value)> {
+    let begun = Instant::now();
+    loop {
+        let mut answer = host.operator("stats.view", params.clone()).unwrap();
+        if answer["complete"] == true {
+            let rows = answer["rows"].as_array_mut().unwrap().iter_mut();
+            return rows.map(|row| (row["key"].take(), row["value"].take())).collect();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{params} is not complete");
+    }
+}
+
+/// Closed rounds: game, release, when, stake, payout.
+type Round = (String, String, u64, u64, u64);
+
+/// The rounds of a player that were closed, from their records.
+fn rounds(host: &Host, player: &str) -> Vec<Round> {
+    let mut rounds = Vec::new();
+    let mut before = Value::Null;
+    loop {
+        let page = host.operator("round.list", json!({ "player": player, "before": before, "limit": 100 })).unwrap();
+        for row in page["rows"].as_array().unwrap().iter().filter(|row| row["open"] == false) {
+            let text = |member: &str| row[member].as_str().unwrap().to_owned();
+            let number = |member: &str| row[member].as_u64().unwrap();
+            rounds.push((text("game"), text("release"), number("closed_at_ms"), number("staked"), number("paid")));
+        }
+        before = page["next"].clone();
+        if before.is_null() {
+            return rounds;
+        }
+    }
+}
+
+/// What the statistics must say of some rounds of these players, who have one session each.
+fn counts(rounds: &[(&str, Round)]) -> Value {
+    let mut returns = Returns::default();
+    for (_, (_, _, _, staked, paid)) in rounds {
+        returns.add(Amount::new(*staked).unwrap(), Amount::new(*paid).unwrap());
+    }
+    let players: BTreeSet<_> = rounds.iter().map(|(player, _)| player).collect();
+    let interval = returns.rtp_interval();
+    let money = json!({
+        "rounds": rounds.len(), "staked": u64::try_from(returns.staked).unwrap(), "paid": u64::try_from(returns.paid).unwrap(),
+        "rtp": returns.rtp(), "rtp_low": interval.map(|interval| interval.low), "rtp_high": interval.map(|interval| interval.high),
+    });
+    json!({
+        "rounds": rounds.len(), "currencies": { "EUR": money }, "players": players.len(), "sessions": players.len(),
+        "faults": {}, "events": 0,
+    })
+}
+
+fn with(mut counts: Value, member: &str, value: Value) -> Value {
+    counts[member] = value;
+    counts
+}
+
+/// Holds every roll-up, and the views of [`VIEWS`], against what the players' records say.
+fn prove(host: &Host, players: &[&str]) -> usize {
+    wait_until_tracked(host);
+    let all: Vec<_> =
+        players.iter().flat_map(|player| rounds(host, player).into_iter().map(|round| (*player, round))).collect();
+    let mut by_game = BTreeMap::<_, Vec<_>>::new();
+    let mut by_player = BTreeMap::<_, Vec<_>>::new();
+    for (player, round) in &all {
+        by_game.entry(round.0.clone()).or_default().push((*player, round.clone()));
+        by_player.entry(json!([player, round.0]).to_string()).or_default().push(round.4);
+    }
+    let expected = by_game.iter().map(|(game, rounds)| with(counts(rounds), "game", json!(game)));
+    let found = host.operator("stats.games", json!({})).unwrap();
+    assert_eq!(found, json!({ "games": expected.collect::<Vec<_>>(), "complete": true }));
+    for (game, rounds) in &by_game {
+        for (by, period) in [("hour", Period::Hour), ("day", Period::Day)] {
+            prove_rollup(host, game, None, by, period, rounds);
+            let releases: BTreeSet<_> = rounds.iter().map(|(_, round)| round.1.clone()).collect();
+            for release in releases {
+                let of_release: Vec<_> = rounds.iter().filter(|(_, round)| round.1 == release).cloned().collect();
+                prove_rollup(host, game, Some(&release), by, period, &of_release);
+            }
+        }
+    }
+    prove_views(host, players, &by_player);
+    all.len()
+}
+
+fn prove_rollup(host: &Host, game: &str, release: Option<&str>, by: &str, period: Period, rounds: &[(&str, Round)]) {
+    let mut buckets = BTreeMap::<_, Vec<_>>::new();
+    for round in rounds {
+        buckets.entry(period.start_of(round.1.2)).or_default().push(round.clone());
+    }
+    let (from, to) = (*buckets.first_key_value().unwrap().0, buckets.last_key_value().unwrap().0 + 1);
+    let expected: Vec<_> = buckets.iter().map(|(from, rounds)| with(counts(rounds), "from", json!(from))).collect();
+    let params = json!({ "game": game, "release": release, "by": by, "from": from, "to": to });
+    let found = host.operator("stats.rollup", params.clone()).unwrap();
+    assert_eq!(found, json!({ "rows": expected, "complete": true }), "{params}");
+    // The same range as one.
+    let range = json!({ "game": game, "from": from, "to": to - 1 + period.length_ms() });
+    let total = host.operator("stats.games", range).unwrap();
+    if release.is_none() {
+        assert_eq!(total["games"], json!([with(counts(rounds), "game", json!(game))]));
+    }
+}
+
+fn prove_views(host: &Host, players: &[&str], by_player: &BTreeMap<String, Vec<u64>>) {
+    let expected = by_player.iter().map(|(key, paid)| {
+        let squares: u128 = paid.iter().map(|paid| u128::from(*paid).pow(2)).sum();
+        let stats = json!({
+            "count": paid.len(), "sum": paid.iter().sum::<u64>(), "min": paid.iter().min(), "max": paid.iter().max(),
+            "squares": u64::try_from(squares).unwrap(),
+        });
+        (serde_json::from_str(key).unwrap(), stats)
+    });
+    let expected: Vec<_> = expected.collect();
+    let mut found = view(host, &json!({ "name": "rounds-of-players", "limit": 1000 }));
+    found.sort_by_key(|(key, _)| key.to_string());
+    assert_eq!(found, expected);
+    let mut deposits = 0;
+    for player in players {
+        let mut before = Value::Null;
+        loop {
+            let page =
+                host.operator("wallet.history", json!({ "player": player, "before": before, "limit": 100 })).unwrap();
+            let rows = page["rows"].as_array().unwrap().iter().filter(|row| row["kind"] == "deposit");
+            deposits += rows.map(|row| row["change"].as_u64().unwrap()).sum::<u64>();
+            before = page["next"].clone();
+            if before.is_null() {
+                break;
+            }
+        }
+    }
+    assert_eq!(view(host, &json!({ "name": "deposits" })), [(json!(["EUR"]), json!(deposits))]);
+    assert_eq!(view(host, &json!({ "name": "depositors" })), [(json!([]), json!(players.len()))]);
+}
+
+fn players(host: &Host, count: u64) -> Vec<(String, Player)> {
+    let player = |seed| {
+        let name = format!("player-{seed}");
+        let player = Player::new(host, name.clone(), ChaCha8Rng::seed_from_u64(seed));
+        (name, player)
+    };
+    (0..count).map(player).collect()
+}
+
+fn names(players: &[(String, Player)]) -> Vec<&str> {
+    players.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+/// Everybody plays at once until so many calls more are acknowledged, or until the host is killed then.
+fn play(host: &mut Host, players: &mut [(String, Player)], acknowledged: &Acknowledged, calls: u64, kill: bool) {
+    let enough = acknowledged.count() + calls;
+    let address = host.address().to_owned();
+    thread::scope(|scope| {
+        for (_, player) in players {
+            let address = &address;
+            scope.spawn(move || {
+                while acknowledged.count() < enough || kill {
+                    match player.act(address, acknowledged) {
+                        Ended::Answered => {}
+                        Ended::Broken => break,
+                        Ended::Refused => panic!("a step was refused"),
+                    }
+                }
+            });
+        }
+        acknowledged.wait_for(enough);
+        if kill {
+            host.kill();
+        }
+    });
+}
+
+#[test]
+fn statistics_are_a_recount_of_everybodys_rounds() {
+    let mut host = Host::start_with(Options { config: VIEWS.to_owned(), ..Options::default() });
+    let mut players = players(&host, 4);
+    let acknowledged = Acknowledged::default();
+    play(&mut host, &mut players, &acknowledged, 600, false);
+    assert!(prove(&host, &names(&players)) > 100);
+    assert!(host.terminate().0.success());
+    host.restart();
+    prove(&host, &names(&players));
+}
+
+#[test]
+fn every_fact_is_counted_once_over_kills_under_load() {
+    const KILLS: u32 = 10;
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let mut host = Host::start_with(Options { config: VIEWS.to_owned(), ..Options::default() });
+    let mut players = players(&host, 6);
+    let acknowledged = Acknowledged::default();
+    let mut rounds = 0;
+    for kill in 0..KILLS {
+        let calls = random.random_range(1..400);
+        play(&mut host, &mut players, &acknowledged, calls, true);
+        host.restart();
+        for (_, player) in &mut players {
+            player.prove(&host, &acknowledged);
+        }
+        // Sometimes the next kill comes before everything of this one is counted.
+        if kill % 2 == 1 {
+            rounds = prove(&host, &names(&players));
+        }
+    }
+    host.check_ledger();
+    println!("{rounds} rounds, each counted once over {KILLS} kills");
+}
+
+#[test]
+fn players_do_not_wait_for_a_tracking_store_that_takes_nothing() {
+    let full = "[tracking]\ndisk_reserve_mib = 1000000000\n";
+    let mut host = Host::start_with(Options { config: format!("{full}{VIEWS}"), ..Options::default() });
+    let mut players = players(&host, 3);
+    let acknowledged = Acknowledged::default();
+    play(&mut host, &mut players, &acknowledged, 200, false);
+    host.wait_for_log(&["steps could not be carried on"]);
+    let waiting = host.operator("outbox.list", json!({ "to": "tracking", "limit": 100 })).unwrap();
+    assert_eq!(waiting.as_array().unwrap().len(), 100);
+    assert_eq!(host.operator("stats.games", json!({})).unwrap()["games"], json!([]));
+    assert!(host.terminate().0.success());
+    host.set_config(VIEWS);
+    host.restart();
+    prove(&host, &names(&players));
+}
+
+const STORIES: &str = r#"
+[[tracking.views]]
+name = "bosses"
+filter = { kind = "event", game = "teller", event = "won", props = { level = { min = 2 } } }
+key = ["props.boss.name"]
+reduce = "count"
+"#;
+
+fn stories() -> Host {
+    let config = STORIES.to_owned();
+    Host::start_with(Options { games: Some(GAMES.clone()), config, ..Options::default() })
+}
+
+fn tell(host: &Host, token: &str, name: &str, level: i64, boss: &str, times: usize) {
+    host.call(token, "teller.tell", json!({ "name": name, "level": level, "boss": boss, "times": times })).unwrap();
+}
+
+#[test]
+fn what_games_tell_of_is_counted_and_what_is_for_the_player_waits_for_its_own_carrier() {
+    let host = stories();
+    let tokens = ["alice", "bob"].map(|player| host.player(player, 10_000));
+    tell(&host, &tokens[0], "won", 1, "ogre", 1);
+    tell(&host, &tokens[0], "won", 2, "ogre", 3);
+    tell(&host, &tokens[1], "won", 3, "troll", 1);
+    tell(&host, &tokens[1], "lost", 3, "troll", 2);
+    host.call(&tokens[1], "teller.greet", json!({})).unwrap();
+    host.call(&tokens[1], "teller.play", json!({ "stake": 100, "pay": 50 })).unwrap();
+    assert_eq!(reason(&host.call(&tokens[0], "teller.fail", json!({})).unwrap_err()), "game_trapped");
+    wait_until_tracked(&host);
+
+    let events = host.operator("stats.events", json!({ "game": "teller" })).unwrap();
+    let row = |name: &str, count: u64| json!({ "from": 0, "name": name, "count": count });
+    assert_eq!(events, json!({ "rows": [row("lost", 2), row("won", 5)], "complete": true }));
+    let only = host.operator("stats.events", json!({ "game": "teller", "name": "lost" })).unwrap();
+    assert_eq!(only["rows"], json!([row("lost", 2)]));
+    assert_eq!(view(&host, &json!({ "name": "bosses" })), [(json!(["ogre"]), json!(3)), (json!(["troll"]), json!(1))]);
+    assert_eq!(view(&host, &json!({ "name": "bosses", "prefix": ["troll"] })), [(json!(["troll"]), json!(1))]);
+
+    let teller = &host.operator("stats.games", json!({ "game": "teller" })).unwrap()["games"][0];
+    assert_eq!(teller["events"], 7);
+    assert_eq!(teller["faults"], json!({ "game_trapped": 1 }));
+    assert_eq!((&teller["players"], &teller["sessions"]), (&json!(2), &json!(2)));
+    let money = &teller["currencies"]["EUR"];
+    assert_eq!((&money["rounds"], &money["rtp"], &money["rtp_low"]), (&json!(1), &json!(0.5), &Value::Null));
+
+    let messages = host.operator("outbox.list", json!({ "to": "notifications" })).unwrap();
+    assert_eq!(messages.as_array().unwrap().len(), 1);
+    assert_eq!(messages[0]["aggregate"], "player/bob");
+}
+
+#[test]
+fn a_view_that_means_something_else_is_counted_anew_by_the_host_and_by_the_command() {
+    let mut host = stories();
+    let token = host.player("alice", 10_000);
+    tell(&host, &token, "won", 1, "ogre", 1);
+    tell(&host, &token, "won", 2, "troll", 2);
+    wait_until_tracked(&host);
+    let params = json!({ "name": "bosses" });
+    assert_eq!(view(&host, &params), [(json!(["troll"]), json!(2))]);
+    assert!(host.terminate().0.success());
+
+    host.set_config(&STORIES.replace("min = 2", "min = 1"));
+    host.restart();
+    host.wait_for_log(&["the view is counted anew", "bosses"]);
+    let all = [(json!(["ogre"]), json!(1)), (json!(["troll"]), json!(2))];
+    assert_eq!(view(&host, &params), all);
+    let games = host.operator("stats.games", json!({})).unwrap();
+    assert!(host.terminate().0.success());
+
+    let rebuild = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_croupier"));
+        let config = host.data().with_file_name("croupier.toml");
+        let output = command.args(["tracking", "rebuild", "--config"]).arg(config).args(arguments).output().unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+        )
+    };
+    for arguments in [[].as_slice(), &["--view", "bosses"]] {
+        let (success, said) = rebuild(arguments);
+        assert!(success && said.contains("everything is counted"), "{said}");
+    }
+    let (success, said) = rebuild(&["--view", "none"]);
+    assert!(!success && said.contains("there is no view 'none'"), "{said}");
+    host.restart();
+    assert_eq!(view(&host, &params), all);
+    assert_eq!(host.operator("stats.games", json!({})).unwrap(), games);
+}
+
+#[test]
+fn statistics_refuse_what_makes_no_sense_and_say_why() {
+    let mut host = stories();
+    let hour = Period::Hour.length_ms();
+    for (method, params, pointer) in [
+        ("stats.games", json!({ "from": 0 }), "/to"),
+        ("stats.games", json!({ "from": 5, "to": 4 }), "/to"),
+        ("stats.rollup", json!({ "game": "teller", "by": "hour", "from": 0, "to": 1001 * hour }), "/to"),
+        ("stats.rollup", json!({ "game": "teller", "by": "week", "from": 0, "to": hour }), "/by"),
+        ("stats.events", json!({ "game": "teller", "by": "day" }), "/by"),
+        ("stats.view", json!({ "name": "bosses", "limit": 1001 }), "/limit"),
+    ] {
+        let error = host.operator(method, params.clone()).unwrap_err();
+        assert_eq!((&error["code"], &error["data"]["pointer"]), (&json!(-32602), &json!(pointer)), "{params}: {error}");
+    }
+    assert_eq!(reason(&host.operator("stats.view", json!({ "name": "none" })).unwrap_err()), "view_not_found");
+    let discovered = host.operator("rpc.discover", json!({})).unwrap();
+    let methods: Vec<_> = discovered["methods"].as_array().unwrap().iter().map(|method| &method["name"]).collect();
+    for method in ["stats.events", "stats.games", "stats.rollup", "stats.view"] {
+        assert!(methods.contains(&&json!(method)));
+    }
+    assert!(host.terminate().0.success());
+    host.set_config("[tracking]\nenabled = false\n");
+    host.restart();
+    let token = host.player("alice", 1000);
+    host.call(&token, "teller.play", json!({ "stake": 100, "pay": 50 })).unwrap();
+    assert_eq!(reason(&host.operator("stats.games", json!({})).unwrap_err()), "tracking_disabled");
+    assert_eq!(host.operator("outbox.list", json!({ "to": "tracking" })).unwrap(), json!([]));
+}
