@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     path::PathBuf,
     process::Command,
     sync::LazyLock,
@@ -333,6 +334,15 @@ fn what_games_tell_of_is_counted_and_what_is_for_the_player_waits_for_its_own_ca
     assert_eq!(messages[0]["aggregate"], "player/bob");
 }
 
+/// Runs the command on a host's files: whether it succeeded, and what it said.
+fn rebuild(host: &Host, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_croupier"));
+    let config = host.data().with_file_name("croupier.toml");
+    let output = command.args(["tracking", "rebuild", "--config"]).arg(config).args(arguments).output().unwrap();
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.success(), said.concat())
+}
+
 #[test]
 fn a_view_that_means_something_else_is_counted_anew_by_the_host_and_by_the_command() {
     let mut host = stories();
@@ -352,24 +362,60 @@ fn a_view_that_means_something_else_is_counted_anew_by_the_host_and_by_the_comma
     let games = host.operator("stats.games", json!({})).unwrap();
     assert!(host.terminate().0.success());
 
-    let rebuild = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_croupier"));
-        let config = host.data().with_file_name("croupier.toml");
-        let output = command.args(["tracking", "rebuild", "--config"]).arg(config).args(arguments).output().unwrap();
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
-        )
-    };
     for arguments in [[].as_slice(), &["--view", "bosses"]] {
-        let (success, said) = rebuild(arguments);
+        let (success, said) = rebuild(&host, arguments);
         assert!(success && said.contains("everything is counted"), "{said}");
     }
-    let (success, said) = rebuild(&["--view", "none"]);
+    let (success, said) = rebuild(&host, &["--view", "none"]);
     assert!(!success && said.contains("there is no view 'none'"), "{said}");
     host.restart();
     assert_eq!(view(&host, &params), all);
     assert_eq!(host.operator("stats.games", json!({})).unwrap(), games);
+}
+
+#[test]
+fn a_host_does_not_start_with_views_that_make_no_sense_and_says_which() {
+    let mut host = stories();
+    assert!(host.terminate().0.success());
+    for (view, words) in [
+        (STORIES.replace("props.boss.name", "boss.name"), "there is no field 'boss.name'"),
+        (STORIES.replace("min = 2", "mn = 2"), "unknown field `mn`"),
+        (STORIES.replace("\"count\"", "\"sum\""), "view bosses: sum, stats and distinct need a value"),
+        (STORIES.repeat(2), "there are two views 'bosses'"),
+    ] {
+        host.set_config(&view);
+        let said = host.start_second();
+        assert!(said.contains(words), "{view}: {said}");
+        // The command reads the same file.
+        let (success, said) = rebuild(&host, &[]);
+        assert!(!success && said.contains(words), "{view}: {said}");
+    }
+}
+
+#[test]
+fn what_is_tracked_begins_again_where_the_store_was_lost_and_games_go_on() {
+    let mut host = stories();
+    let token = host.player("alice", 10_000);
+    let play = |host: &Host| host.call(&token, "teller.play", json!({ "stake": 100, "pay": 50 })).unwrap();
+    play(&host);
+    wait_until_tracked(&host);
+    assert!(host.terminate().0.success());
+    fs::remove_dir_all(host.data().join("tracking")).unwrap();
+    host.restart();
+    assert_eq!(host.operator("stats.games", json!({})).unwrap(), json!({ "games": [], "complete": true }));
+    play(&host);
+    wait_until_tracked(&host);
+    assert_eq!(host.operator("stats.games", json!({})).unwrap()["games"][0]["rounds"], 1);
+    assert_eq!(rounds(&host, "alice").len(), 2);
+    host.check_ledger();
+
+    // One that cannot be read is not taken for one that is new.
+    assert!(host.terminate().0.success());
+    let tracking = host.data().join("tracking");
+    fs::remove_dir_all(&tracking).unwrap();
+    fs::write(&tracking, "no directory").unwrap();
+    let said = host.start_second();
+    assert!(said.contains("the tracking store in") && said.contains("cannot be opened"), "{said}");
 }
 
 #[test]
