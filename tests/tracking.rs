@@ -284,6 +284,43 @@ fn what_is_tracked_begins_again_where_the_store_was_lost_and_games_go_on() {
     assert!(said.contains("the tracking store in") && said.contains("cannot be opened"), "{said}");
 }
 
+const SOURCES: &str = r#"
+[[tracking.views]]
+name = "paid"
+key = ["source", "player"]
+value = "paid"
+reduce = "sum"
+"#;
+
+#[test]
+fn several_hosts_feed_one_tracking_store_one_after_the_other_and_their_players_are_not_mixed_up() {
+    let shared = tempfile::tempdir().unwrap();
+    let [berlin, paris] = ["berlin", "paris"]
+        .map(|source| format!("[tracking]\nsource = \"{source}\"\ndirectory = {:?}\n{SOURCES}", shared.path()));
+    let options =
+        |config: &str| Options { games: Some(GAMES.clone()), config: config.to_owned(), ..Options::default() };
+    let play = |host: &Host, pay: u64| {
+        let token = host.player("alice", 1000);
+        host.call(&token, "teller.play", json!({ "stake": 100, "pay": pay })).unwrap();
+        wait_until_tracked(host);
+    };
+    let mut first = Host::start_with(options(&berlin));
+    let mut second = Host::start_with(options("[tracking]\nenabled = false"));
+    play(&first, 50);
+    assert!(second.terminate().0.success());
+    second.set_config(&paris);
+    let said = second.start_second();
+    assert!(said.contains("another process is using it"), "{said}");
+    assert!(first.terminate().0.success());
+    second.restart();
+    // Her steps have the same numbers as those of the first one's alice.
+    play(&second, 30);
+    let paid = [(json!(["berlin", "alice"]), json!(50)), (json!(["paris", "alice"]), json!(30))];
+    assert_eq!(view(&second, &json!({ "name": "paid" })), paid);
+    let game = &second.operator("stats.games", json!({})).unwrap()["games"][0];
+    assert_eq!((&game["rounds"], &game["players"], &game["sessions"]), (&json!(2), &json!(2), &json!(2)));
+}
+
 #[test]
 fn statistics_refuse_what_makes_no_sense_and_say_why() {
     let mut host = stories();
