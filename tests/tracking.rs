@@ -210,6 +210,26 @@ fn rebuild(host: &Host, arguments: &[&str]) -> (bool, String) {
 }
 
 #[test]
+fn the_views_of_the_readme_count_what_it_says() {
+    let readme = fs::read_to_string(harness::root().join("README.md")).unwrap();
+    let (_, views) = readme.split_once("```toml\n").unwrap();
+    let (views, _) = views.split_once("```").unwrap();
+    let host = Host::start_with(Options { games: Some(GAMES.clone()), config: views.to_owned(), ..Options::default() });
+    for player in ["alice", "bob"] {
+        let token = host.player(player, 1000);
+        tell(&host, &token, "won", 1, "dwarf", 1);
+        tell(&host, &token, "won", 2, "ogre", 2);
+        host.call(&token, "teller.play", json!({ "stake": 100, "pay": 50 })).unwrap();
+    }
+    wait_until_tracked(&host);
+    assert_eq!(view(&host, &json!({ "name": "bosses" })), [(json!(["ogre"]), json!(2))]);
+    let payouts = view(&host, &json!({ "name": "payouts", "prefix": ["teller"] }));
+    // Midnight may come in between.
+    let sums: u64 = payouts.iter().map(|(_, stats)| stats["sum"].as_u64().unwrap()).sum();
+    assert_eq!(sums, 100, "{payouts:?}");
+}
+
+#[test]
 fn a_view_that_means_something_else_is_counted_anew_by_the_host_and_by_the_command() {
     let mut host = stories();
     let token = host.player("alice", 10_000);
@@ -226,6 +246,8 @@ fn a_view_that_means_something_else_is_counted_anew_by_the_host_and_by_the_comma
     let all = [(json!(["ogre"]), json!(1)), (json!(["troll"]), json!(2))];
     assert_eq!(view(&host, &params), all);
     let games = host.operator("stats.games", json!({})).unwrap();
+    let (success, said) = rebuild(&host, &[]);
+    assert!(!success && said.contains("stop the host first"), "{said}");
     assert!(host.terminate().0.success());
 
     for arguments in [[].as_slice(), &["--view", "bosses"]] {
