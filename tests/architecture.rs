@@ -31,14 +31,22 @@ const MODULES: &[(&str, &[&str])] = &[
     ("aggregate", &["idempotency", "identity", "json", "limits", "money", "rounds"]),
     ("listing", &["identity", "limits"]),
     ("record", &["aggregate", "chance", "errors", "identity", "json", "money"]),
-    ("store", &["aggregate", "identity", "limits", "listing", "record"]),
+    ("store", &["aggregate", "identity", "listing", "record"]),
     ("ledger", &["aggregate", "identity", "money", "record", "store"]),
+    ("relay", &["limits", "record", "store"]),
+    ("facts", &["identity", "json", "limits", "money", "record"]),
+    ("tracking", &["facts", "identity", "limits", "record", "relay", "store"]),
     (
         "engine",
         &["aggregate", "bindings", "chance", "errors", "identity", "json", "limits", "money", "record", "rounds"],
     ),
     ("catalog", &["engine", "errors", "identity", "limits", "listing", "rpc", "signing", "store"]),
-    ("config", &["catalog", "engine", "rpc", "signing", "store", "telemetry"]),
+    (
+        "config",
+        &[
+            "catalog", "engine", "facts", "identity", "limits", "rpc", "signing", "store", "telemetry", "tracking",
+        ],
+    ),
     (
         "steps",
         &[
@@ -49,27 +57,30 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "catalog", "engine", "errors", "identity", "json", "ledger", "limits", "listing", "money", "rpc", "signing", "steps",
-            "store", "tokens",
+            "catalog", "engine", "errors", "facts", "identity", "json", "ledger", "limits", "listing", "money", "record",
+            "rpc", "signing", "steps", "store", "tokens", "tracking",
         ],
     ),
     ("http", &["api", "rpc", "store"]),
     (
         "host",
-        &["api", "catalog", "config", "data_directory", "engine", "http", "rpc", "steps", "store", "tokens"],
+        &[
+            "api", "catalog", "config", "data_directory", "engine", "http", "record", "relay", "rpc", "steps", "store",
+            "tokens", "tracking",
+        ],
     ),
     (
         "bench",
         &[
-            "aggregate", "catalog", "chance", "config", "engine", "identity", "json", "listing", "money", "rounds",
-            "signals", "steps", "store",
+            "aggregate", "catalog", "chance", "config", "engine", "identity", "json", "listing", "money", "record",
+            "rounds", "signals", "steps", "store",
         ],
     ),
     (
         "cli",
         &[
             "bench", "catalog", "config", "data_directory", "engine", "host", "identity", "ledger", "listing", "packaging",
-            "signals", "signing", "store", "telemetry",
+            "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),
 ];
@@ -77,7 +88,7 @@ const MODULES: &[(&str, &[&str])] = &[
 /// Crates that belong to one part each, and the modules in which they may be named.
 const CRATES: &[(&str, &[&str])] = &[
     ("wasmtime", &["bindings", "engine"]),
-    ("fjall", &["store"]),
+    ("fjall", &["store", "tracking"]),
     ("couchbase", &["store"]),
     ("rustls_pki_types", &["store"]),
     ("rustix", &["store"]),
@@ -94,7 +105,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("notify", &["catalog", "engine"]),
     ("clap", &["cli"]),
     ("ureq", &["cli"]),
-    ("jiff", &["cli"]),
+    ("jiff", &["cli", "facts"]),
     ("indicatif", &["cli", "bench"]),
     ("tracing_subscriber", &["telemetry"]),
     ("toml", &["config"]),
@@ -108,6 +119,7 @@ const PURE: &[&str] = &[
     "aggregate",
     "chance",
     "errors",
+    "facts",
     "idempotency",
     "identity",
     "json",

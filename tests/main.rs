@@ -21,3 +21,4 @@ mod releases;
 mod sessions;
 mod steps;
 mod stores;
+mod tracking;

@@ -88,6 +88,9 @@ pub const RELAY_BYTES_MAX: usize = 8 << 20;
 pub const VIEWS_MAX: usize = 32;
 /// See [`VIEWS_MAX`].
 pub const VIEW_KEY_FIELDS_MAX: usize = 8;
+/// What a fact adds to a view: the texts of its key and of its value. A key of the database has 64 KiB at most; fields
+/// of an effect in the form in which it was told are far less.
+pub const VIEW_ENTRY_BYTES_MAX: usize = 48 * 1024;
 
 /// Hours or days in one answer of `stats.rollup` or `stats.events`.
 pub const STATS_PERIODS_MAX: u64 = 1000;

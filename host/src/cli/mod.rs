@@ -9,7 +9,14 @@ mod serve;
 mod store;
 mod tracking;
 
+use std::time::Duration;
+
 use clap::{Parser, Subcommand};
+
+/// How long a thread for blocking work is kept that has none. They take turns, so a little work now and then would keep
+/// all of them that a burst has made: each with memory of its own, and in the way of the database's bookkeeping, which
+/// looks at every thread.
+const IDLE_THREAD_MAX: Duration = Duration::from_millis(500);
 
 /// A WebAssembly host for casino and betting games.
 ///
@@ -59,5 +66,5 @@ impl Cli {
 
 /// A runtime for a command that serves.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_keep_alive(IDLE_THREAD_MAX).build()?)
 }

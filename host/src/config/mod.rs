@@ -350,6 +350,29 @@ mod tests {
     }
 
     #[test]
+    fn views_come_from_the_file_and_wrong_ones_are_refused() {
+        let view = |name: &str, rest: &str| format!("[[tracking.views]]\nname = \"{name}\"\n{rest}\n");
+        let good = view("rounds", "filter = { kind = \"round_closed\" }\nkey = [\"game\"]\nreduce = \"count\"");
+        let config = load(&format!("[tracking]\nsource = \"berlin\"\n{good}"), &[]).unwrap();
+        config.check_views().unwrap();
+        assert_eq!(config.tracking.source.as_str(), "berlin");
+        assert_eq!(config.tracking.views.iter().map(|view| view.name.as_str()).collect::<Vec<_>>(), ["rounds"]);
+        for (text, words) in [
+            (view("rounds", "reduce = \"count\"\nkey = [\"gme\"]"), "there is no field 'gme'"),
+            (view("rounds", ""), "missing field `reduce`"),
+            (view("Rounds", "reduce = \"count\""), "a-z, 0-9 and '-'"),
+            (view("rounds", "reduce = \"sum\""), "tracking.views: view rounds: sum, stats and distinct need a value"),
+            (format!("{good}{good}"), "tracking.views: there are two views 'rounds'"),
+            ((0..33).map(|number| view(&format!("view-{number}"), "reduce = \"count\"")).collect(), "tracking.views"),
+            ("[tracking]\nsource = \"Berlin 1\"".to_owned(), "a-z, 0-9 and '-'"),
+        ] {
+            let loaded = load(&text, &[]);
+            let error = loaded.and_then(|config| config.check_views().map_err(|error| error.to_string())).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
     fn help_explains_every_option() {
         let help = Config::help();
         let defaults = Table::try_from(Config::default()).unwrap();

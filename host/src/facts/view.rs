@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::{Fact, Kind, Period, What};
 use crate::{
     identity::{Digest, GameId, ViewName},
-    limits::VIEW_KEY_FIELDS_MAX,
+    limits::{VIEW_ENTRY_BYTES_MAX, VIEW_KEY_FIELDS_MAX},
 };
 
 /// A view's definition.
@@ -53,11 +53,11 @@ pub struct Filter {
 
 /// What a property must be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "Value")]
 pub enum Condition {
     /// A number within bounds.
     Within(Bounds),
-    /// Exactly this.
+    /// Exactly this text, number or truth.
     Is(Value),
 }
 
@@ -106,6 +106,9 @@ const FIELDS: [&str; 15] = [
     "reason", "event", "hour", "day",
 ];
 
+/// Those that are whole numbers.
+const NUMBERS: [&str; 4] = ["staked", "paid", "calls", "amount"];
+
 /// A definition that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InvalidView {
@@ -115,9 +118,18 @@ pub enum InvalidView {
     /// Reducing values needs one.
     #[error("view {0}: sum, stats and distinct need a value, and count takes none")]
     Value(ViewName),
+    /// A value that is never a number, where numbers are reduced.
+    #[error("view {0}: sum and stats need a number: {numbers} or props.<path>", numbers = NUMBERS.join(", "))]
+    NoNumber(ViewName),
     /// Too many.
     #[error("view {0}: a key has at most {VIEW_KEY_FIELDS_MAX} fields")]
     Key(ViewName),
+    /// A filter that lets nothing through.
+    #[error("view {0}: the filter lets nothing through: {1}")]
+    Filter(ViewName, &'static str),
+    /// A condition that nothing fulfils, or everything.
+    #[error("view {0}: filter.props.\"{1}\" must be a text, a number, true, false, or a table of min, max or both")]
+    Condition(ViewName, String),
 }
 
 impl FromStr for Field {
@@ -157,6 +169,16 @@ pub struct Entry {
     pub key: Vec<String>,
     /// Its value.
     pub value: EntryValue,
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        let member = match &self.value {
+            EntryValue::Member(member) => member.len(),
+            EntryValue::One | EntryValue::Number(_) => 0,
+        };
+        self.key.iter().map(String::len).sum::<usize>() + member
+    }
 }
 
 /// What is reduced of a fact.
@@ -202,10 +224,24 @@ impl View {
         if self.value.is_some() == (self.reduce == Reduce::Count) {
             return Err(InvalidView::Value(self.name.clone()));
         }
+        let is_number = |field: &Field| match &field.0 {
+            Of::Fact(name) => NUMBERS.contains(name),
+            Of::Props(_) => true,
+        };
+        let takes_numbers = matches!(self.reduce, Reduce::Sum | Reduce::Stats);
+        if takes_numbers && !self.value.as_ref().is_some_and(is_number) {
+            return Err(InvalidView::NoNumber(self.name.clone()));
+        }
         if self.key.len() > VIEW_KEY_FIELDS_MAX {
             return Err(InvalidView::Key(self.name.clone()));
         }
-        Ok(())
+        if let Some(reason) = self.filter.contradiction() {
+            return Err(InvalidView::Filter(self.name.clone(), reason));
+        }
+        match self.filter.props.iter().find(|(_, condition)| !condition.is_sensible()) {
+            Some((path, _)) => Err(InvalidView::Condition(self.name.clone(), path.clone())),
+            None => Ok(()),
+        }
     }
 
     /// The digest of what is counted and how: where it changes, everything is counted anew.
@@ -213,11 +249,12 @@ impl View {
     pub fn digest(&self) -> Digest {
         // Goes up when the same definition comes to mean something else.
         const RULES: &str = "view/1";
-        let definition = serde_json::to_string(self).unwrap_or_default();
+        let definition = serde_json::to_string(self).expect("a definition is JSON: its maps have text for keys");
         Digest::of(format!("{RULES} {definition}").as_bytes())
     }
 
-    /// What the fact adds; `None` where it does not count.
+    /// What the fact adds; `None` where it does not count: the filter keeps it back, it has no such value, or its key
+    /// and value together are longer than a database takes.
     #[must_use]
     pub fn entry(&self, fact: &Fact) -> Option<Entry> {
         let facing = Facing::new(fact);
@@ -231,7 +268,8 @@ impl View {
             (_, None) => return None,
         };
         let key = self.key.iter().map(|field| facing.value(field).unwrap_or(Value::Null).to_string());
-        Some(Entry { key: key.collect(), value })
+        let entry = Entry { key: key.collect(), value };
+        (entry.bytes() <= VIEW_ENTRY_BYTES_MAX).then_some(entry)
     }
 }
 
@@ -300,6 +338,19 @@ fn date(at_ms: u64) -> Option<String> {
 }
 
 impl Filter {
+    /// Why nothing can come through.
+    fn contradiction(&self) -> Option<&'static str> {
+        let of_events = self.event.is_some() || !self.props.is_empty();
+        let of_games = matches!(self.kind, None | Some(Kind::RoundClosed | Kind::StepVoid | Kind::Event));
+        if of_events && self.kind.is_some_and(|kind| kind != Kind::Event) {
+            Some("only facts of kind event have event and props")
+        } else if self.game.is_some() && !of_games {
+            Some("only facts of kind round_closed, step_void and event have a game")
+        } else {
+            None
+        }
+    }
+
     fn takes(&self, facing: &Facing<'_>) -> bool {
         let what = &facing.fact.what;
         let event = |wanted: &String| matches!(what, What::Event { name, .. } if name == wanted);
@@ -315,7 +366,24 @@ impl Filter {
     }
 }
 
+impl TryFrom<Value> for Condition {
+    type Error = serde_json::Error;
+    /// A table is bounds and nothing else, so that a misspelt one is refused.
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        if value.is_object() { serde_json::from_value(value).map(Self::Within) } else { Ok(Self::Is(value)) }
+    }
+}
+
 impl Condition {
+    /// Whether it holds for some properties and not for others.
+    fn is_sensible(&self) -> bool {
+        match self {
+            Self::Is(wanted) => wanted.is_string() || wanted.is_number() || wanted.is_boolean(),
+            Self::Within(Bounds { min: None, max: None }) => false,
+            Self::Within(Bounds { min, max }) => min.unwrap_or(f64::NEG_INFINITY) <= max.unwrap_or(f64::INFINITY),
+        }
+    }
+
     fn holds(&self, value: &Value) -> bool {
         match self {
             Self::Is(wanted) => value == wanted,
@@ -352,5 +420,168 @@ impl Reduced {
             }
             _ => debug_assert!(false, "a view's values are all of one kind"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::facts::{facts_of, samples};
+
+    fn view(definition: Value) -> Result<View, String> {
+        let view: View = serde_json::from_value(definition).map_err(|error| error.to_string())?;
+        view.check().map_err(|error| error.to_string())?;
+        Ok(view)
+    }
+
+    fn fact(act: Value) -> Fact {
+        facts_of(&"main".parse().unwrap(), &samples::record(act)).remove(0)
+    }
+
+    fn event(props: Value) -> Fact {
+        fact(samples::played(json!({ "effects": [{ "event": { "name": "won", "props": props } }] })))
+    }
+
+    /// What the fact adds to a view with some members of its own, key and value as JSON.
+    fn check(fact: &Fact, members: Value, expected: Option<(Value, Value)>) {
+        let mut definition = json!({ "name": "view", "reduce": "count" });
+        let Value::Object(members) = members else { panic!("members are an object") };
+        definition.as_object_mut().unwrap().extend(members.clone());
+        let entry = view(definition).unwrap().entry(fact).map(|entry| {
+            let key = entry.key.iter().map(|field| serde_json::from_str(field).unwrap()).collect();
+            let value = match entry.value {
+                EntryValue::One => Value::Null,
+                EntryValue::Number(number) => number.into(),
+                EntryValue::Member(member) => member.into(),
+            };
+            (Value::Array(key), value)
+        });
+        assert_eq!(entry, expected, "{members:?}");
+    }
+
+    #[test]
+    fn a_fact_has_the_fields_of_its_kind() {
+        let round = fact(samples::played(json!({ "round": samples::mark(false) })));
+        check(
+            &round,
+            json!({ "key": ["source", "player", "kind", "game", "session", "currency", "hour", "day"] }),
+            Some((
+                json!([
+                    "main",
+                    "alice",
+                    "round_closed",
+                    "slots",
+                    samples::SESSION,
+                    "EUR",
+                    "2001-09-09T01",
+                    "2001-09-09",
+                ]),
+                Value::Null,
+            )),
+        );
+        check(&round, json!({ "key": ["release"] }), Some((json!(["0".repeat(64)]), Value::Null)));
+        check(&round, json!({ "key": ["calls", "amount", "reason", "event", "props.x"] }), {
+            Some((json!([2, null, null, null, null]), Value::Null))
+        });
+        check(&round, json!({ "value": "paid", "reduce": "sum" }), Some((json!([]), json!(40))));
+        check(&round, json!({ "value": "staked", "reduce": "stats" }), Some((json!([]), json!(100))));
+        check(&round, json!({ "value": "amount", "reduce": "sum" }), None);
+        check(&round, json!({ "value": "player", "reduce": "distinct" }), Some((json!([]), json!("\"alice\""))));
+        let deposit = fact(json!({ "deposited": { "currency": "EUR", "amount": 5 } }));
+        check(&deposit, json!({ "key": ["kind", "currency", "game"], "value": "amount", "reduce": "sum" }), {
+            Some((json!(["deposit", "EUR", null]), json!(5)))
+        });
+        let void = fact(samples::played(json!({ "void": "game_trapped" })));
+        check(&void, json!({ "key": ["reason"] }), Some((json!(["game_trapped"]), Value::Null)));
+        let opened = fact(json!({ "session_opened": samples::session() }));
+        check(&opened, json!({ "key": ["session"] }), Some((json!([samples::SESSION]), Value::Null)));
+    }
+
+    #[test]
+    fn a_filter_lets_through_what_all_of_it_holds_for() {
+        let told = event(json!({ "level": 3, "boss": { "name": "ogre" }, "alone": true }));
+        let check = |filter: Value, taken: bool| {
+            check(&told, json!({ "filter": filter }), taken.then(|| (json!([]), Value::Null)));
+        };
+        check(json!({}), true);
+        check(json!({ "kind": "event", "game": "slots", "event": "won" }), true);
+        for other in [json!({ "kind": "deposit" }), json!({ "game": "dice" }), json!({ "event": "lost" })] {
+            check(other, false);
+        }
+        let props = |props: Value, taken: bool| check(json!({ "event": "won", "props": props }), taken);
+        props(json!({ "boss.name": "ogre", "alone": true, "level": 3 }), true);
+        props(json!({ "boss.name": "ogre", "alone": false }), false);
+        props(json!({ "boss.size": "ogre" }), false);
+        for (min, max, taken) in [(3, 3, true), (1, 2, false), (4, 9, false)] {
+            props(json!({ "level": { "min": min, "max": max } }), taken);
+        }
+        props(json!({ "level": { "min": 2.5 } }), true);
+        props(json!({ "boss.name": { "min": 0 } }), false);
+    }
+
+    #[test]
+    fn values_that_are_no_whole_numbers_are_not_summed_and_what_is_too_long_does_not_count() {
+        let sum = json!({ "value": "props.level", "reduce": "sum" });
+        check(&event(json!({ "level": -3 })), sum.clone(), Some((json!([]), json!(-3))));
+        for other in [json!(1.5), json!("3"), json!(null), json!(u64::MAX)] {
+            check(&event(json!({ "level": other })), sum.clone(), None);
+        }
+        // Short as the game has written it, and long as it is read.
+        let long = format!("[{}]", vec!["1e15"; 800].join(","));
+        let props: Value = serde_json::from_str(&format!("{{\"long\":{long}}}")).unwrap();
+        check(&event(props.clone()), json!({ "key": vec!["props.long"; 8] }), None);
+        check(&event(props), json!({ "key": ["props.none"] }), Some((json!([null]), Value::Null)));
+    }
+
+    #[test]
+    fn a_definition_that_makes_no_sense_is_refused_with_what_is_wrong() {
+        for (members, words) in [
+            (json!({ "reduce": "median" }), "unknown variant `median`"),
+            (json!({ "reduce": "sum" }), "view view: sum, stats and distinct need a value"),
+            (json!({ "value": "paid" }), "count takes none"),
+            (json!({ "value": "player", "reduce": "sum" }), "staked, paid, calls, amount or props.<path>"),
+            (json!({ "key": ["gme"] }), "there is no field 'gme': there are source, kind"),
+            (json!({ "key": ["props"] }), "there is no field 'props'"),
+            (json!({ "key": vec!["game"; 9] }), "at most 8 fields"),
+            (json!({ "keys": ["game"] }), "unknown field `keys`"),
+            (json!({ "name": "My View" }), "view"),
+            (json!({ "filter": { "kind": "rounds" } }), "unknown variant `rounds`"),
+            (json!({ "filter": { "kind": "deposit", "event": "won" } }), "only facts of kind event"),
+            (json!({ "filter": { "kind": "deposit", "game": "slots" } }), "have a game"),
+            (json!({ "filter": { "props": { "level": { "mn": 2 } } } }), "unknown field `mn`, expected `min` or `max`"),
+            (json!({ "filter": { "props": { "level": { "min": 2, "max": 1 } } } }), "a table of min, max or both"),
+            (json!({ "filter": { "props": { "level": {} } } }), "filter.props.\"level\" must be"),
+            (json!({ "filter": { "props": { "level": [2] } } }), "filter.props.\"level\" must be"),
+        ] {
+            let mut definition = json!({ "name": "view", "reduce": "count" });
+            definition.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            let error = view(definition).unwrap_err();
+            assert!(error.contains(words), "{members}: {error}");
+        }
+    }
+
+    #[test]
+    fn another_definition_has_another_digest() {
+        let digest = |members: Value| {
+            let mut definition = json!({ "name": "view", "reduce": "count" });
+            definition.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            view(definition).unwrap().digest()
+        };
+        let definitions = [
+            json!({}),
+            json!({ "key": ["game"] }),
+            json!({ "key": ["game", "day"] }),
+            json!({ "key": ["day", "game"] }),
+            json!({ "filter": { "event": "won" } }),
+            json!({ "filter": { "props": { "level": 1 } } }),
+            json!({ "filter": { "props": { "level": { "min": 1 } } } }),
+            json!({ "value": "player", "reduce": "distinct" }),
+        ];
+        let digests: std::collections::BTreeSet<_> =
+            definitions.iter().map(|members| digest(members.clone()).to_string()).collect();
+        assert_eq!(digests.len(), definitions.len());
+        assert_eq!(digest(json!({})), digest(json!({ "key": [], "filter": {} })));
     }
 }

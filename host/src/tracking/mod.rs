@@ -5,7 +5,7 @@
 mod carrier;
 mod embedded;
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 
@@ -123,10 +123,17 @@ pub trait TrackingStore: Send + Sync + 'static {
     async fn close(&self);
 }
 
-/// Counts anew whatever must be, a piece at a time. It may be dropped at any time, and goes on at the next start.
+/// How long counting anew waits for room on the disk before it asks again.
+const ROOM_WAIT: Duration = Duration::from_secs(1);
+
+/// Counts anew whatever must be, a piece at a time, and waits while the disk is nearly full. It may be dropped at any
+/// time, and goes on at the next start.
+///
+/// # Errors
+/// Where the store cannot be read or written.
 pub async fn recount(store: &dyn TrackingStore) -> Result<(), StoreError> {
     let mut view = None;
-    while let Some(progress) = store.recount_some().await? {
+    while let Some(progress) = once_there_is_room(|| store.recount_some()).await? {
         if view.as_ref() != Some(&progress.view) {
             match &progress.view {
                 Some(view) => tracing::info!(%view, "the view is counted anew from the facts"),
@@ -139,4 +146,39 @@ pub async fn recount(store: &dyn TrackingStore) -> Result<(), StoreError> {
         tracing::info!("everything is counted");
     }
     Ok(())
+}
+
+/// What is refused for want of room has changed nothing, and is tried again.
+async fn once_there_is_room<T, F>(mut work: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    loop {
+        match work().await {
+            Err(StoreError::Full(_)) => tokio::time::sleep(ROOM_WAIT).await,
+            done => return done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_counted_anew_waits_for_room_and_for_nothing_else() {
+        let full = || Err(StoreError::Full("the disk".to_owned()));
+        let broken = || Err(StoreError::Unavailable("the disk".to_owned()));
+        for (answers, expected, left) in [
+            (vec![Ok(1), full()], Ok(1), 1),
+            (vec![full(), Ok(2), full()], Ok(2), 1),
+            (vec![broken(), Ok(3)], broken(), 1),
+        ] {
+            let mut answers = answers.into_iter();
+            let done = once_there_is_room(|| ready(answers.next().expect("it was done"))).await;
+            assert_eq!((done, answers.len()), (expected, left));
+        }
+    }
 }

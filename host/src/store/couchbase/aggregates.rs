@@ -85,7 +85,7 @@ impl Aggregates {
     pub(super) async fn read(&self, id: &AggregateId) -> Result<Option<Arc<Known>>, StoreError> {
         let forgotten = *self.forgotten();
         let Some(journal) = self.journals.get(id.as_str()).await? else { return Ok(None) };
-        let known = Arc::new(Known { aggregate: Arc::new(decode(id.as_str(), &journal.head)?), journal });
+        let known = Arc::new(Known { aggregate: aggregate(id, &journal)?, journal });
         let now = self.forgotten();
         if *now == forgotten {
             self.remember(&now, &known);
@@ -220,7 +220,7 @@ impl Aggregates {
                 let id: AggregateId = id.parse().map_err(|_| StoreError::Corrupt(format!("'{id}' is no aggregate")))?;
                 // An id may have been listed whose first step was never taken.
                 if let Some(journal) = self.journals.get(id.as_str()).await? {
-                    aggregates.push(Arc::new(decode(id.as_str(), &journal.head)?));
+                    aggregates.push(aggregate(&id, &journal)?);
                 }
             }
             if !aggregates.is_empty() || ids.is_empty() {
@@ -339,6 +339,15 @@ impl Aggregates {
     pub(super) async fn forget_lists_of(&self, gone: u64) -> Result<(), StoreError> {
         lists::forget(&self.client, gone).await
     }
+}
+
+/// An aggregate that is what its key says.
+fn aggregate(id: &AggregateId, journal: &Journal) -> Result<Arc<Aggregate>, StoreError> {
+    let aggregate: Aggregate = decode(id.as_str(), &journal.head)?;
+    if aggregate.id != *id {
+        return Err(StoreError::Corrupt(format!("{id}: it is {}", aggregate.id)));
+    }
+    Ok(Arc::new(aggregate))
 }
 
 /// Whether nothing of these is in the outbox.

@@ -124,8 +124,8 @@ impl Client {
     /// # Errors
     /// Where the cluster does not answer or refuses.
     pub(super) async fn get(&self, collection: Collections, key: &str) -> Result<Option<Document>, StoreError> {
-        let collection = self.collection(collection);
-        match self.within_time(Box::pin(collection.get(key, None))).await {
+        let (collection, key) = (self.collection(collection), key.to_owned());
+        match self.within_time(Box::pin(async move { collection.get(key, None).await })).await {
             Ok(found) => {
                 let (bytes, _) = found.content_as_raw();
                 Ok(Some(Document { bytes: bytes.to_vec(), cas: found.cas() }))
@@ -145,9 +145,9 @@ impl Client {
         key: &str,
         path: &str,
     ) -> Result<Option<u64>, StoreError> {
-        let collection = self.collection(collection);
+        let (collection, document) = (self.collection(collection), key.to_owned());
         let specs = [LookupInSpec::get(path, None)];
-        match self.within_time(Box::pin(collection.lookup_in(key, &specs, None))).await {
+        match self.within_time(Box::pin(async move { collection.lookup_in(document, &specs, None).await })).await {
             Ok(found) => {
                 let number = found.content_as(0);
                 number.map(Some).map_err(|error| StoreError::Corrupt(format!("{path} of {key}: {error}")))
@@ -165,23 +165,26 @@ impl Client {
         bytes: &[u8],
         expected: Expected,
     ) -> Result<u64, NotWritten> {
-        let collection = self.collection(collection);
+        let (collection, key, durability) = (self.collection(collection), key.to_owned(), self.durability.clone());
         let (bytes, flags) = raw_json::encode(&bytes).map_err(|error| NotWritten::Refused(error.to_string()))?;
-        let durability = self.durability.clone();
-        let written = match expected {
-            Expected::Missing => {
-                let options = InsertOptions::new().durability_level(durability);
-                self.within_time(Box::pin(collection.insert_raw(key, bytes, flags, options))).await
+        let bytes = bytes.to_vec();
+        let writing = Box::pin(async move {
+            match expected {
+                Expected::Missing => {
+                    let options = InsertOptions::new().durability_level(durability);
+                    collection.insert_raw(key, &bytes, flags, options).await
+                }
+                Expected::Cas(cas) => {
+                    let options = ReplaceOptions::new().durability_level(durability).cas(cas);
+                    collection.replace_raw(key, &bytes, flags, options).await
+                }
+                Expected::Anything => {
+                    let options = UpsertOptions::new().durability_level(durability);
+                    collection.upsert_raw(key, &bytes, flags, options).await
+                }
             }
-            Expected::Cas(cas) => {
-                let options = ReplaceOptions::new().durability_level(durability).cas(cas);
-                self.within_time(Box::pin(collection.replace_raw(key, bytes, flags, options))).await
-            }
-            Expected::Anything => {
-                let options = UpsertOptions::new().durability_level(durability);
-                self.within_time(Box::pin(collection.upsert_raw(key, bytes, flags, options))).await
-            }
-        };
+        });
+        let written = self.within_time(writing).await;
         written.map(|written| written.cas()).map_err(Failed::not_written)
     }
 
@@ -190,9 +193,9 @@ impl Client {
     /// # Errors
     /// Where nobody can tell that it is gone.
     pub(super) async fn remove(&self, collection: Collections, key: &str) -> Result<(), StoreError> {
-        let collection = self.collection(collection);
+        let (collection, key) = (self.collection(collection), key.to_owned());
         let options = RemoveOptions::new().durability_level(self.durability.clone());
-        match self.within_time(Box::pin(collection.remove(key, options))).await {
+        match self.within_time(Box::pin(async move { collection.remove(key, options).await })).await {
             Ok(_) => Ok(()),
             Err(Failed::By(error)) if *error.kind() == ErrorKind::DocumentNotFound => Ok(()),
             Err(error) => Err(StoreError::Unavailable(error.words())),
@@ -211,13 +214,16 @@ impl Client {
     /// Waits for an answer no longer than it may take, and not at all where the cluster is known to be gone: then one
     /// call in a while finds out whether it is back.
     ///
-    /// The official client's futures are deep: behind a pointer they burden nobody who waits for them.
-    async fn within_time<T>(&self, call: BoxFuture<'_, Result<T, Error>>) -> Result<T, Failed> {
+    /// Every call is a task of its own and runs to its end, also where nobody waits for it any more. The official client
+    /// (whose futures are too deep to be waited for but behind a pointer) closes a connection, and fails all that is under way on it, when an answer comes for a call that was given up;
+    /// and a call that is not polled may hold what all others need.
+    async fn within_time<T: Send + 'static>(&self, call: BoxFuture<'static, Result<T, Error>>) -> Result<T, Failed> {
         if self.health().is_err() && !self.is_probe() {
             return Err(Failed::Gone);
         }
-        match tokio::time::timeout(self.timeout, call).await {
-            Ok(answer) => {
+        match tokio::time::timeout(self.timeout, tokio::spawn(call)).await {
+            Ok(Err(error)) => Err(Failed::Broken(error.to_string())),
+            Ok(Ok(answer)) => {
                 self.silent.store(0, Ordering::Relaxed);
                 answer.map_err(Failed::By)
             }
@@ -243,6 +249,8 @@ impl Client {
 enum Failed {
     By(Error),
     Silent(Duration),
+    /// By a defect of the client.
+    Broken(String),
     /// It was not even made.
     Gone,
 }
@@ -252,6 +260,7 @@ impl Failed {
         match self {
             Self::By(error) => error.to_string(),
             Self::Silent(timeout) => format!("the Couchbase cluster has not answered within {timeout:?}"),
+            Self::Broken(why) => format!("the Couchbase client has failed: {why}"),
             Self::Gone => gone().to_string(),
         }
     }

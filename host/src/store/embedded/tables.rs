@@ -56,7 +56,7 @@ impl Tables {
 
     pub(super) fn aggregate(&self, id: &AggregateId) -> Result<Option<Aggregate>, StoreError> {
         let document = self.get(&self.aggregates, id.as_str())?;
-        document.map(|document| decode(id.as_str(), &document)).transpose()
+        document.map(|document| decode_aggregate(id.as_str(), &document)).transpose()
     }
 
     pub(super) fn records(
@@ -99,7 +99,7 @@ impl Tables {
         let range = self.database.snapshot().range::<&[u8], _>(&self.aggregates, (start, Bound::Unbounded));
         let aggregates = range.take(count_max).map(|entry| {
             let (key, document) = entry.into_inner().map_err(unavailable)?;
-            decode(&String::from_utf8_lossy(&key), &document).map(Arc::new)
+            decode_aggregate(&String::from_utf8_lossy(&key), &document).map(Arc::new)
         });
         aggregates.collect()
     }
@@ -160,6 +160,15 @@ impl Tables {
             .range(&self.acts, numbered_key(game, *numbers.start())..=numbered_key(game, *numbers.end()));
         range.map(|entry| decode(game, &entry.value().map_err(unavailable)?)).collect()
     }
+}
+
+/// An aggregate that is what its key says.
+fn decode_aggregate(key: &str, document: &[u8]) -> Result<Aggregate, StoreError> {
+    let aggregate: Aggregate = decode(key, document)?;
+    if aggregate.id.as_str() != key {
+        return Err(StoreError::Corrupt(format!("{key}: it is {}", aggregate.id)));
+    }
+    Ok(aggregate)
 }
 
 /// The id, a zero byte that no id has, and the number of a step or an act in big-endian order: what belongs to one id

@@ -230,14 +230,10 @@ proptest! {
         let settings = settings(directory.path(), views());
         runtime().block_on(async {
             let store = Embedded::open(&settings).unwrap();
-            let journal = journal(&settings.directory);
-            let begin = fs::metadata(&journal).unwrap().len();
-            let mut ends = vec![begin];
             for batch in facts.chunks(size) {
                 store.record(batch.to_vec()).await.unwrap();
-                ends.push(written(&journal));
             }
-            let crashed = crashed_copy(&settings.directory, &journal, cut.index(usize::try_from(*ends.last().unwrap()).unwrap() + 1) as u64);
+            let crashed = crashed_copy(&settings.directory, cut);
             let after = Settings { directory: crashed.path().join("tracking"), ..settings };
             let survivor = Embedded::open(&after).unwrap();
             recount(&survivor).await.unwrap();
@@ -265,30 +261,30 @@ fn journal(directory: &Path) -> PathBuf {
     journals.pop().expect("a journal")
 }
 
-/// How much of a file has been written: it may have been made longer ahead.
-fn written(file: &Path) -> u64 {
-    let bytes = fs::read(file).unwrap();
-    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
-}
-
-/// The store as it would be found had nothing of the journal reached the disk after so many bytes.
-fn crashed_copy(directory: &Path, journal: &Path, bytes: u64) -> TempDir {
+/// The store as it would be found had nothing of the journal reached the disk behind some place in it.
+fn crashed_copy(directory: &Path, cut: prop::sample::Index) -> TempDir {
+    let journal = journal(directory);
+    let mut written = fs::read(&journal).unwrap();
+    // It was made longer ahead, with zeroes.
+    let pages = written.chunks(4096).rposition(|page| page != &[0; 4096][..page.len()]);
+    written.truncate(pages.map_or(0, |last| (last + 1) * 4096));
+    written.truncate(cut.index(written.len() + 1));
     let copy = tempfile::tempdir().unwrap();
-    copy_folder(directory, &copy.path().join("tracking"));
-    let journal = copy.path().join("tracking").join(journal.file_name().unwrap());
-    let length = fs::metadata(&journal).unwrap().len();
-    fs::OpenOptions::new().write(true).open(&journal).unwrap().set_len(bytes.min(length)).unwrap();
+    let target = copy.path().join("tracking");
+    copy_folder(directory, &target, &journal);
+    fs::write(target.join(journal.file_name().unwrap()), written).unwrap();
     copy
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+/// All but one file.
+fn copy_folder(from: &Path, to: &Path, but: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
+            copy_folder(&entry.path(), &target, but);
+        } else if entry.path() != but {
             fs::copy(entry.path(), target).unwrap();
         }
     }
