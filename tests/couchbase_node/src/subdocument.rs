@@ -180,10 +180,7 @@ pub(crate) fn mutate(before: Option<Bytes>, request: &Request) -> Result<Mutatio
         (None, _) => Mode::Insert,
         (Some(_), _) => Mode::Replace,
     };
-    let mut document = match before {
-        Some(before) => Some(text(&before)?.to_owned()),
-        None => Some(empty_for(&parts[0]).to_owned()),
-    };
+    let mut document = Some(before.unwrap_or_else(|| empty_for(&parts[0])));
     let mut answer = BytesMut::new();
     for (index, part) in (0_u8..).zip(&parts) {
         match mutate_part(&mut document, part) {
@@ -200,17 +197,17 @@ pub(crate) fn mutate(before: Option<Bytes>, request: &Request) -> Result<Mutatio
             }
         }
     }
-    Ok(Mutation { value: document.map(Bytes::from), expiry, mode, response: Response::of(answer) })
+    Ok(Mutation { value: document, expiry, mode, response: Response::of(answer) })
 }
 
 /// Gives a counter's new value.
-fn mutate_part(document: &mut Option<String>, part: &Part) -> Result<Option<String>, Status> {
+fn mutate_part(document: &mut Option<Bytes>, part: &Part) -> Result<Option<String>, Status> {
     if part.flags & !MAKE_PARENTS != 0 {
         return Err(Status::NotSupported);
     }
     match part.opcode {
         part::SET_DOCUMENT => {
-            *document = Some(text(&part.value).map_err(|_| Status::ValueCantInsert)?.to_owned());
+            *document = Some(part.value.clone());
             Ok(None)
         }
         part::REMOVE_DOCUMENT => {
@@ -220,22 +217,22 @@ fn mutate_part(document: &mut Option<String>, part: &Part) -> Result<Option<Stri
         _ => {
             let path = Path::read(&part.path)?;
             let before = document.as_deref().ok_or(Status::InvalidCombination)?;
-            let after = edit(before, &path, &part.edit()?, part.flags & MAKE_PARENTS != 0)?;
+            let after = edit(text(before)?, &path, &part.edit()?, part.flags & MAKE_PARENTS != 0)?;
             let count = match part.opcode {
                 part::COUNT => Some(find(&after, &path)?.to_owned()),
                 _ => None,
             };
-            *document = Some(after);
+            *document = Some(after.into());
             Ok(count)
         }
     }
 }
 
 /// What a document is before the first part makes it.
-fn empty_for(first: &Part) -> &'static str {
+fn empty_for(first: &Part) -> Bytes {
     match first.opcode {
-        part::APPEND | part::PREPEND | part::ADD_UNIQUE if first.path.is_empty() => "[]",
-        _ => "{}",
+        part::APPEND | part::PREPEND | part::ADD_UNIQUE if first.path.is_empty() => "[]".into(),
+        _ => "{}".into(),
     }
 }
 
