@@ -214,7 +214,7 @@ impl<'a> Execution<'a> {
     fn look_up(self, request: &Request) -> Result<Response, Status> {
         let document = self.bucket.get(&self.id, self.moment.now)?;
         let cas = if document.is_locked(self.moment.now) { CAS_OF_LOCKED } else { document.cas };
-        Ok(subdocument::look_up(&document.value, request)?.with_cas(cas))
+        Ok(subdocument::look_up(document, request)?.with_cas(cas))
     }
 
     fn mutate(self, request: &Request) -> Result<Response, Status> {

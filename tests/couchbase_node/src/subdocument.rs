@@ -5,13 +5,14 @@ mod path;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::de::IgnoredAny;
+use serde_json::{Value, json};
 
 use self::{
-    edit::{Edit, edit, find},
+    edit::{Edit, edit, find, length},
     path::Path,
 };
 use crate::{
-    bucket::Mode,
+    bucket::{Mode, Stored},
     protocol::{Request, Response, Status},
 };
 
@@ -25,6 +26,8 @@ const ADD_DOCUMENT: u8 = 0x02;
 
 /// Objects on the way are made if there are none.
 const MAKE_PARENTS: u8 = 0x01;
+/// The path is one of the document's extended attributes. There are none, but for what the node itself says of a document.
+const EXTENDED_ATTRIBUTE: u8 = 0x04;
 
 /// What a part of a request does, by its opcode.
 mod part {
@@ -76,20 +79,22 @@ impl Part {
         }
     }
 
-    /// No extended attributes, no macros.
-    fn check_flags(&self) -> Result<(), Status> {
-        if self.flags & !MAKE_PARENTS == 0 { Ok(()) } else { Err(Status::NotSupported) }
-    }
-
-    fn look_up<'a>(&self, document: &'a str) -> Result<&'a str, Status> {
-        self.check_flags()?;
+    /// What a path leads to, in a document or in what there is to say about it.
+    fn look_up(&self, document: &Bytes, about: &str) -> Result<Bytes, Status> {
         if self.opcode == part::GET_DOCUMENT {
-            return Ok(document);
+            return Ok(document.clone());
         }
+        let within = match self.flags {
+            0 => text(document)?,
+            EXTENDED_ATTRIBUTE => about,
+            _ => return Err(Status::NotSupported),
+        };
         let path = Path::read(&self.path)?;
         match self.opcode {
             part::GET | part::EXISTS if path.is_root() => Err(Status::PathInvalid),
-            part::GET | part::EXISTS | part::LENGTH => find(document, &path),
+            part::GET => find(within, &path).map(|found| Bytes::copy_from_slice(found.as_bytes())),
+            part::EXISTS => find(within, &path).map(|_| Bytes::new()),
+            part::LENGTH => find(within, &path).and_then(length).map(|length| length.to_string().into()),
             _ => Err(Status::InvalidCombination),
         }
     }
@@ -122,20 +127,14 @@ fn check_document_flags(extras: &[u8], known: u8) -> Result<u8, Status> {
 }
 
 /// Each part's status, its value's length and its value.
-pub(crate) fn look_up(document: &Bytes, request: &Request) -> Result<Response, Status> {
+pub(crate) fn look_up(document: &Stored, request: &Request) -> Result<Response, Status> {
     check_document_flags(&request.extras, 0)?;
+    let about = about(document).to_string();
     let mut answer = BytesMut::new();
     let mut overall = Status::Success;
     for part in Part::all(request.value.clone(), false)? {
-        let found = text(document).and_then(|document| {
-            let found = part.look_up(document)?;
-            match part.opcode {
-                part::EXISTS => Ok(String::new()),
-                part::LENGTH => edit::length(found).map(|length| length.to_string()),
-                _ => Ok(found.to_owned()),
-            }
-        });
-        let (status, value) = found.map_or_else(|status| (status, String::new()), |value| (Status::Success, value));
+        let found = part.look_up(&document.value, &about);
+        let (status, value) = found.map_or_else(|status| (status, Bytes::new()), |value| (Status::Success, value));
         if status != Status::Success {
             overall = Status::MultiPathFailure;
         }
@@ -143,6 +142,19 @@ pub(crate) fn look_up(document: &Bytes, request: &Request) -> Result<Response, S
         put_value(&mut answer, &value);
     }
     Ok(Response { status: overall, ..Response::of(answer) })
+}
+
+/// What the node says of a document where an extended attribute is asked for.
+fn about(document: &Stored) -> Value {
+    json!({"$document": {
+        "CAS": format!("{:#018x}", document.cas),
+        "seqno": format!("{:#018x}", document.sequence),
+        "exptime": document.expires_at.unwrap_or(0),
+        "flags": document.flags,
+        "value_bytes": document.value.len(),
+        "datatype": [if document.is_json { "json" } else { "raw" }],
+        "deleted": false,
+    }})
 }
 
 /// What becomes of a document.
@@ -168,10 +180,7 @@ pub(crate) fn mutate(before: Option<Bytes>, request: &Request) -> Result<Mutatio
         (None, _) => Mode::Insert,
         (Some(_), _) => Mode::Replace,
     };
-    let mut document = match before {
-        Some(before) => Some(text(&before)?.to_owned()),
-        None => Some(empty_for(&parts[0]).to_owned()),
-    };
+    let mut document = Some(before.unwrap_or_else(|| empty_for(&parts[0])));
     let mut answer = BytesMut::new();
     for (index, part) in (0_u8..).zip(&parts) {
         match mutate_part(&mut document, part) {
@@ -179,7 +188,7 @@ pub(crate) fn mutate(before: Option<Bytes>, request: &Request) -> Result<Mutatio
             Ok(Some(count)) => {
                 answer.put_u8(index);
                 answer.put_u16(Status::Success.code());
-                put_value(&mut answer, &count);
+                put_value(&mut answer, count.as_bytes());
             }
             Err(status) => {
                 let [high, low] = status.code().to_be_bytes();
@@ -188,15 +197,17 @@ pub(crate) fn mutate(before: Option<Bytes>, request: &Request) -> Result<Mutatio
             }
         }
     }
-    Ok(Mutation { value: document.map(Bytes::from), expiry, mode, response: Response::of(answer) })
+    Ok(Mutation { value: document, expiry, mode, response: Response::of(answer) })
 }
 
 /// Gives a counter's new value.
-fn mutate_part(document: &mut Option<String>, part: &Part) -> Result<Option<String>, Status> {
-    part.check_flags()?;
+fn mutate_part(document: &mut Option<Bytes>, part: &Part) -> Result<Option<String>, Status> {
+    if part.flags & !MAKE_PARENTS != 0 {
+        return Err(Status::NotSupported);
+    }
     match part.opcode {
         part::SET_DOCUMENT => {
-            *document = Some(text(&part.value).map_err(|_| Status::ValueCantInsert)?.to_owned());
+            *document = Some(part.value.clone());
             Ok(None)
         }
         part::REMOVE_DOCUMENT => {
@@ -206,22 +217,22 @@ fn mutate_part(document: &mut Option<String>, part: &Part) -> Result<Option<Stri
         _ => {
             let path = Path::read(&part.path)?;
             let before = document.as_deref().ok_or(Status::InvalidCombination)?;
-            let after = edit(before, &path, &part.edit()?, part.flags & MAKE_PARENTS != 0)?;
+            let after = edit(text(before)?, &path, &part.edit()?, part.flags & MAKE_PARENTS != 0)?;
             let count = match part.opcode {
                 part::COUNT => Some(find(&after, &path)?.to_owned()),
                 _ => None,
             };
-            *document = Some(after);
+            *document = Some(after.into());
             Ok(count)
         }
     }
 }
 
 /// What a document is before the first part makes it.
-fn empty_for(first: &Part) -> &'static str {
+fn empty_for(first: &Part) -> Bytes {
     match first.opcode {
-        part::APPEND | part::PREPEND | part::ADD_UNIQUE if first.path.is_empty() => "[]",
-        _ => "{}",
+        part::APPEND | part::PREPEND | part::ADD_UNIQUE if first.path.is_empty() => "[]".into(),
+        _ => "{}".into(),
     }
 }
 
@@ -231,7 +242,7 @@ fn text(document: &[u8]) -> Result<&str, Status> {
     Ok(text)
 }
 
-fn put_value(answer: &mut BytesMut, value: &str) {
+fn put_value(answer: &mut BytesMut, value: &[u8]) {
     answer.put_u32(u32::try_from(value.len()).expect("a document is below 4 GiB"));
-    answer.put_slice(value.as_bytes());
+    answer.put_slice(value);
 }

@@ -2,14 +2,16 @@
 
 use bytes::{Buf, Bytes};
 
-/// What the node can do, by the numbers of HELLO. Compression, extended attributes, server durations, and anything that
-/// the node would say unasked are not offered.
+/// What the node can do, by the numbers of HELLO. Compression, server durations, and anything that the node would say unasked
+/// are not offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub(crate) enum Feature {
     TcpNoDelay = 0x03,
     /// A write is answered with its place in its vbucket's history.
     MutationToken = 0x04,
+    /// Extended attributes; the virtual one alone, `$document`.
+    ExtendedAttributes = 0x06,
     /// Errors beyond the oldest few, and the error map.
     ExtendedErrors = 0x07,
     SelectBucket = 0x08,
@@ -27,9 +29,10 @@ pub(crate) enum Feature {
     KnownConfig = 0x1d,
 }
 
-const OFFERED: [Feature; 11] = [
+const OFFERED: [Feature; 12] = [
     Feature::TcpNoDelay,
     Feature::MutationToken,
+    Feature::ExtendedAttributes,
     Feature::ExtendedErrors,
     Feature::SelectBucket,
     Feature::Json,
@@ -71,8 +74,8 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_is_not_agreed_on() {
-        // Snappy and extended attributes, between frames and collections; then half a number.
-        let agreed = Features::agreed(Bytes::from_static(&[0, 0x10, 0, 0x0a, 0, 0x06, 0, 0x12, 0]));
+        // Snappy and notifications, between frames and collections; then half a number.
+        let agreed = Features::agreed(Bytes::from_static(&[0, 0x10, 0, 0x0a, 0, 0x1f, 0, 0x12, 0]));
         assert_eq!(agreed.encoded(), &[0, 0x10, 0, 0x12][..]);
         assert!(agreed.has(Feature::Collections) && !agreed.has(Feature::Json));
     }

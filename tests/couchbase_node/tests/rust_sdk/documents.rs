@@ -6,7 +6,7 @@ use couchbase::{
     error::ErrorKind,
     options::{
         kv_binary_options::{DecrementOptions, IncrementOptions},
-        kv_options::{InsertOptions, RemoveOptions, ReplaceOptions, UpsertOptions},
+        kv_options::{GetOptions, InsertOptions, RemoveOptions, ReplaceOptions, UpsertOptions},
     },
 };
 use couchbase_node::{Operation, Settings};
@@ -76,7 +76,8 @@ fn documents_expire_by_the_node_s_clock() {
         collection.get_and_touch("session", 2 * MINUTE, None).await.unwrap();
         table.node.advance_clock(MINUTE);
         collection.upsert("session", 2, UpsertOptions::new().preserve_expiry(true)).await.unwrap();
-        assert!(table.node.document(BUCKET, "session").unwrap().expires_at.is_some());
+        let expiry = GetOptions::new().expiry(true);
+        assert!(collection.get("session", expiry).await.unwrap().expiry_time().is_some());
         table.node.advance_clock(MINUTE);
         assert_eq!(kind(collection.get("session", None).await), ErrorKind::DocumentNotFound);
         collection.insert("session", 3, None).await.unwrap();
