@@ -6,12 +6,7 @@ mod hosts;
 use std::{sync::Arc, time::Duration};
 
 use couchbase_node::{Node, Settings};
-use croupier::{
-    aggregate::Aggregate,
-    identity::{AggregateId, Digest},
-    record::{Destinations, EncodedRecord},
-    store::{Commit, Couchbase, CouchbaseSettings, Durability, SetUp},
-};
+use croupier::store::{Couchbase, CouchbaseSettings, Durability, SetUp};
 
 use crate::harness::PATIENCE;
 
@@ -75,23 +70,8 @@ pub(crate) async fn node() -> Node {
     Node::start(Settings::default()).await.unwrap()
 }
 
-pub(crate) async fn open(node: &Node) -> Arc<Couchbase> {
-    Arc::new(Couchbase::connect(&settings(node), SetUp::Create).await.unwrap())
-}
-
-fn player(name: &str) -> AggregateId {
-    format!("player/{name}").parse().unwrap()
-}
-
-/// A commit of so many steps, told from others by its mark.
-fn commit(id: &AggregateId, expected: u64, steps: u64, mark: &str) -> Commit {
-    let mut aggregate = Aggregate::new(id.clone());
-    aggregate.step = expected + steps;
-    aggregate.head = Digest::of(mark.as_bytes());
-    let records = (expected + 1..=aggregate.step).map(|step| EncodedRecord {
-        step,
-        destinations: Destinations::default(),
-        bytes: format!(r#"{{"step":{step},"mark":"{mark}"}}"#).into_bytes(),
-    });
-    Commit { expected, records: records.collect(), aggregate: Arc::new(aggregate), under_way: 1 }
+/// A host that waits so long for the node.
+pub(crate) async fn open_within(node: &Node, timeout: Duration) -> Arc<Couchbase> {
+    let settings = CouchbaseSettings { timeout, ..settings(node) };
+    Arc::new(Couchbase::connect(&settings, SetUp::Create).await.unwrap())
 }

@@ -1,6 +1,6 @@
 //! The stores, each held to the one conformance suite of the port.
 
-mod conformance;
+pub(crate) mod conformance;
 mod memory;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::{node, open};
+use super::{node, open_within};
 use crate::{
     harness::{Host, OPERATOR_TOKEN, Options, PATIENCE, reason},
     hostile::components::Handmade,
@@ -30,7 +30,7 @@ impl<const HOSTS: usize> House<HOSTS> {
         let node = runtime.block_on(async {
             let node = node().await;
             // Makes the collections, as 'croupier store init' does.
-            open(&node).await;
+            open_within(&node, PATIENCE).await;
             node
         });
         let hosts = std::array::from_fn(|_| {

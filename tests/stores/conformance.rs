@@ -1,15 +1,15 @@
 //! What every store promises, as tests of the port alone. [`conformance`] makes a test of each rule for a subject; what
 //! a rule needs of a store's inside is asked of the [`Subject`].
 
-pub(super) mod acts;
+pub(crate) mod acts;
 pub(super) mod aggregates;
 pub(super) mod closing;
 pub(super) mod commits;
 pub(super) mod crowds;
 pub(super) mod hosts;
 pub(super) mod model;
-pub(super) mod outbox;
-mod players;
+pub(crate) mod outbox;
+pub(crate) mod players;
 pub(super) mod records;
 pub(super) mod releases;
 

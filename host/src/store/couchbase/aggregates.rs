@@ -154,9 +154,8 @@ impl Aggregates {
         let before = before.map(|known| &known.journal);
         match self.journals.append(id.as_str(), before, addition, bytes_max).await {
             Ok(journal) if journal.is_known() => {
-                let known = Arc::new(Known { aggregate: aggregate.clone(), journal });
-                self.remember(&self.forgotten(), &known);
-                self.move_records(known);
+                self.journals.move_entries_beside(id.as_str(), &journal);
+                self.remember(&self.forgotten(), &Arc::new(Known { aggregate: aggregate.clone(), journal }));
                 Ok(())
             }
             // What this host knows is not what is stored.
@@ -183,20 +182,6 @@ impl Aggregates {
 
     fn forgotten(&self) -> MutexGuard<'_, u64> {
         self.forgotten.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Older records find their own documents beside what is played.
-    fn move_records(&self, known: Arc<Known>) {
-        if known.journal.full_chunks().is_empty() {
-            return;
-        }
-        let journals = self.journals.clone();
-        tokio::spawn(async move {
-            let id = known.aggregate.id.as_str();
-            if let Err(error) = journals.move_entries(id, &known.journal).await {
-                tracing::debug!(aggregate = id, %error, "records are moved later");
-            }
-        });
     }
 
     pub(super) async fn records(

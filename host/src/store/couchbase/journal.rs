@@ -6,7 +6,7 @@ use std::{
     ops::RangeInclusive,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -39,7 +39,7 @@ pub(super) struct Journals {
 }
 
 /// A journal as it is stored.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Journal {
     /// The number of its newest entry.
     pub(super) last: u64,
@@ -53,7 +53,14 @@ pub(super) struct Journal {
     /// The newest entries, up to `last`.
     tail: Vec<Box<RawValue>>,
     /// Entries up to this one are in documents of their own.
-    moved: AtomicU64,
+    moved: Arc<Moved>,
+}
+
+/// How far the older entries of a journal were moved, for all versions of it that one host has made of one another.
+#[derive(Debug, Default)]
+struct Moved {
+    last: AtomicU64,
+    is_under_way: AtomicBool,
 }
 
 /// What is added to a journal.
@@ -261,6 +268,20 @@ impl Journals {
         Ok((first..).zip(entries).map(|(number, entry)| (number, entry.get().as_bytes().to_vec())).collect())
     }
 
+    /// Moves the older entries beside whatever else is done, unless that is being done already.
+    pub(super) fn move_entries_beside(self: &Arc<Self>, key: &str, journal: &Journal) {
+        if journal.full_chunks().is_empty() || journal.moved.is_under_way.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (journals, key, journal) = (self.clone(), key.to_owned(), journal.clone());
+        tokio::spawn(async move {
+            if let Err(error) = journals.move_entries(&key, &journal).await {
+                tracing::debug!(key, %error, "entries are moved later");
+            }
+            journal.moved.is_under_way.store(false, Ordering::Relaxed);
+        });
+    }
+
     /// Moves the older entries that ride in a journal into documents of their own, as far as they fill them. The next
     /// that is added leaves them out.
     pub(super) async fn move_entries(&self, key: &str, journal: &Journal) -> Result<(), StoreError> {
@@ -269,7 +290,7 @@ impl Journals {
             let bytes = serde_json::to_vec(&entries).map_err(|error| StoreError::Corrupt(error.to_string()))?;
             let written = self.client.put(self.chunks, &chunk_key(key, chunk), &bytes, Expected::Anything).await;
             written?;
-            journal.moved.fetch_max((chunk + 1) * CHUNK_ENTRIES, Ordering::Relaxed);
+            journal.moved.last.fetch_max((chunk + 1) * CHUNK_ENTRIES, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -291,14 +312,14 @@ impl Journal {
             cas: document.cas,
             marks: written.marks,
             tail: written.entries,
-            moved: AtomicU64::new(moved),
+            moved: Arc::new(Moved { last: moved.into(), is_under_way: false.into() }),
         })
     }
 
     fn after(before: Option<&Self>, addition: &Addition) -> Self {
         let Addition { head, entries, outbox, .. } = addition;
         let last = before.map_or(0, |before| before.last) + entries.len() as u64;
-        let moved = before.map_or(0, |before| before.moved.load(Ordering::Relaxed));
+        let moved = before.map_or(0, |before| before.moved.last.load(Ordering::Relaxed));
         let kept = before.into_iter().flat_map(|before| {
             let tail = (before.tail_begins()..).zip(&before.tail);
             tail.filter(|(number, _)| *number > moved).map(|(_, entry)| entry.clone())
@@ -307,7 +328,15 @@ impl Journal {
         let outbox = before.map_or(&Outbox::default(), |before| &before.outbox).after(outbox);
         let marks = before.map_or(&[][..], |before| &before.marks);
         let marks = marks.iter().rev().take(MARKS_MAX - 1).rev().copied().chain([(last, addition.mark)]).collect();
-        Self { last, head: head.clone(), outbox, cas: 0, marks, tail, moved: AtomicU64::new(moved) }
+        Self {
+            last,
+            head: head.clone(),
+            outbox,
+            cas: 0,
+            marks,
+            tail,
+            moved: before.map_or_else(Arc::default, |before| before.moved.clone()),
+        }
     }
 
     fn without(&self, carried: &Outbox) -> Self {
@@ -319,7 +348,7 @@ impl Journal {
             cas: 0,
             marks: self.marks.clone(),
             tail: self.tail.clone(),
-            moved: AtomicU64::new(self.moved.load(Ordering::Relaxed)),
+            moved: self.moved.clone(),
         }
     }
 
@@ -335,7 +364,7 @@ impl Journal {
 
     /// The chunks whose entries all ride in it and were not moved yet.
     pub(super) fn full_chunks(&self) -> std::ops::Range<u64> {
-        let first = chunk_of(self.moved.load(Ordering::Relaxed) + 1);
+        let first = chunk_of(self.moved.last.load(Ordering::Relaxed) + 1);
         first..(self.last / CHUNK_ENTRIES).max(first)
     }
 
@@ -410,7 +439,7 @@ mod tests {
                         let entries: Vec<String> = read.chunk(chunk).iter().map(|entry| entry.get().to_owned()).collect();
                         prop_assert_eq!(entries.len() as u64, CHUNK_ENTRIES);
                         moved.insert(chunk, entries);
-                        read.moved.fetch_max((chunk + 1) * CHUNK_ENTRIES, Ordering::Relaxed);
+                        read.moved.last.fetch_max((chunk + 1) * CHUNK_ENTRIES, Ordering::Relaxed);
                     }
                 }
                 let mut all: Vec<String> = moved.values().flatten().cloned().collect();

@@ -130,7 +130,7 @@ struct Inner {
     client: Arc<Client>,
     index: Index,
     aggregates: Aggregates,
-    listings: Journals,
+    listings: Arc<Journals>,
     releases: Releases,
     roster: tokio::sync::Mutex<Roster>,
     /// The last beat of the pulse that this host has felt.
@@ -146,7 +146,7 @@ impl Couchbase {
         let inner = Arc::new(Inner {
             index: Index::new(client.clone()),
             aggregates: Aggregates::new(client.clone(), host, settings),
-            listings: Journals::new(client.clone(), Collections::Listings, Collections::Acts),
+            listings: Arc::new(Journals::new(client.clone(), Collections::Listings, Collections::Acts)),
             releases: Releases::new(client.clone()),
             roster: tokio::sync::Mutex::new(Roster::new(client.clone(), host)),
             felt: tokio::sync::Mutex::default(),
@@ -206,7 +206,11 @@ impl Inner {
 
     async fn leave(&self) -> Result<(), StoreError> {
         let is_empty = self.aggregates.refresh(true).await?;
-        self.roster.lock().await.leave(is_empty).await
+        let mut roster = self.roster.lock().await;
+        if is_empty {
+            self.aggregates.forget_lists_of(roster.host()).await?;
+        }
+        roster.leave(is_empty).await
     }
 
     async fn commit_acts(&self, listing: &Listing, acts: &[Act]) -> Result<(), CommitError> {
@@ -222,9 +226,7 @@ impl Inner {
         let entries = acts.iter().map(|act| encode(game, act)).collect::<Result<_, _>>()?;
         let addition = Addition::new(encode(game, listing)?, entries, Change::default());
         let after = self.listings.append(game, before.as_ref(), addition, DOCUMENT_BYTES_MAX).await?;
-        if let Err(error) = self.listings.move_entries(game, &after).await {
-            tracing::debug!(game, %error, "acts are moved later");
-        }
+        self.listings.move_entries_beside(game, &after);
         if let Err(error) = self.index.pulse().await {
             tracing::warn!(game, %error, "other hosts learn of an act late");
         }

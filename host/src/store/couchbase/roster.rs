@@ -63,6 +63,10 @@ impl Roster {
         Self { client, host, others: BTreeMap::new() }
     }
 
+    pub(super) fn host(&self) -> u64 {
+        self.host
+    }
+
     /// Says that this host is alive, looks at the others, and takes it upon itself to look after those that are gone.
     pub(super) async fn beat(&mut self) -> Result<(), StoreError> {
         let written = self
