@@ -45,6 +45,49 @@ impl<const HOSTS: usize> House<HOSTS> {
     }
 }
 
+/// 'croupier store init' as this user, on this node.
+fn init(node: &Node, user: &str, password: &str) -> (Option<i32>, String, String) {
+    let config = tempfile::NamedTempFile::new().unwrap();
+    let text = format!(
+        "[operator]\nsession_key = \"{SESSION_KEY}\"\n[store]\nkind = \"couchbase\"\n\
+         [couchbase]\nconnection = \"{}\"\nuser = \"{user}\"\n",
+        node.connection_string()
+    );
+    std::fs::write(config.path(), text).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_croupier"));
+    command.args(["store", "init", "--config"]).arg(config.path()).env("CROUPIER_COUCHBASE_PASSWORD", password);
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_bucket_is_made_ready_and_one_that_is_not_safe_is_refused() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let started = |durability_min| {
+        let settings = couchbase_node::Settings { durability_min, ..Default::default() };
+        runtime.block_on(Node::start(settings)).unwrap()
+    };
+    let lax = started(couchbase_node::Durability::None);
+    let (status, stdout, stderr) = init(&lax, "Administrator", "password");
+    assert_eq!(status, Some(1), "{stdout}{stderr}");
+    assert!(stderr.contains("set the bucket's minimum durability to 'majority'"), "{stderr}");
+    let node = started(couchbase_node::Durability::Majority);
+    for _ in 0..2 {
+        let (status, stdout, stderr) = init(&node, "Administrator", "password");
+        assert_eq!(status, Some(0), "{stdout}{stderr}");
+        assert!(stdout.contains("1 replicas, minimum durability 'majority'"), "{stdout}");
+        assert!(stdout.contains("ready for hosts"), "{stdout}");
+    }
+    let (status, _, stderr) = init(&node, "Administrator", "wrong");
+    assert_eq!(status, Some(1));
+    assert!(stderr.contains("user 'Administrator' and the password in CROUPIER_COUCHBASE_PASSWORD"), "{stderr}");
+    runtime.block_on(node.stop());
+    let (status, _, stderr) = init(&node, "Administrator", "password");
+    assert_eq!(status, Some(1));
+    assert!(stderr.contains("cannot be reached"), "{stderr}");
+}
+
 #[test]
 fn any_player_is_served_by_any_host() {
     let house = House::<2>::open();
@@ -139,15 +182,15 @@ fn a_hot_player_is_played_through_both_hosts_at_once() {
 
 #[test]
 fn kills_of_either_host_lose_and_double_nothing() {
-    const KILLS: usize = 6;
     const CLIENTS: u64 = 3;
+    let kills = std::env::var("CROUPIER_TEST_KILLS").map_or(6, |kills| kills.parse().unwrap());
     let mut house = House::<2>::open();
     let mut random = ChaCha8Rng::seed_from_u64(11);
     let mut players: Vec<Player> = (0..CLIENTS)
         .map(|seed| Player::new(&house.hosts[0], format!("player-{seed}"), ChaCha8Rng::seed_from_u64(seed)))
         .collect();
     let acknowledged = Acknowledged::default();
-    for kill in 0..KILLS {
+    for kill in 0..kills {
         let addresses = [0, 1].map(|host| house.hosts[host].address().to_owned());
         let enough = acknowledged.count() + random.random_range(20..100);
         let killed = kill % 2;
@@ -175,7 +218,7 @@ fn kills_of_either_host_lose_and_double_nothing() {
     }
     let report = house.hosts[0].check_ledger();
     assert_eq!(report["aggregates"], CLIENTS);
-    println!("{} calls acknowledged over {KILLS} kills", acknowledged.count());
+    println!("{} calls acknowledged over {kills} kills", acknowledged.count());
 }
 
 /// A node that is gone is named at once, nothing is half done, and everything goes on when it is back.

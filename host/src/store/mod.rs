@@ -13,7 +13,7 @@ use thiserror::Error;
 
 pub(crate) use self::space::Space;
 pub use self::{
-    couchbase::{ConnectError, Couchbase, Durability, SetUp, Settings as CouchbaseSettings},
+    couchbase::{ConnectError, Couchbase, Durability, Safety, SetUp, Settings as CouchbaseSettings},
     embedded::{Embedded, OpenError, Settings as EmbeddedSettings},
 };
 use crate::{

@@ -25,7 +25,7 @@ use couchbase::{cluster::Cluster, durability_level::DurabilityLevel};
 use serde_json::value::RawValue;
 use tokio::{sync::RwLock, task::JoinHandle};
 
-pub use self::set_up::{ConnectError, SetUp};
+pub use self::set_up::{ConnectError, Safety, SetUp};
 use self::{
     aggregates::Aggregates,
     client::{Client, Collections},
@@ -123,7 +123,7 @@ pub struct Couchbase {
     /// What is done now and then; ends with the store.
     rounds: Mutex<Option<JoinHandle<()>>>,
     /// Held for as long as the store is: the connections are the cluster's.
-    _cluster: Cluster,
+    cluster: Cluster,
 }
 
 struct Inner {
@@ -156,7 +156,7 @@ impl Couchbase {
         // Before anything else, so that what this host lists is found when it is gone.
         inner.round().await?;
         let rounds = tokio::spawn(rounds(Arc::downgrade(&inner)));
-        Ok(Self { inner, rounds: Mutex::new(Some(rounds)), _cluster: cluster })
+        Ok(Self { inner, rounds: Mutex::new(Some(rounds)), cluster })
     }
 
     /// Does something to its end, whether or not anybody waits for it, unless the store is closed.

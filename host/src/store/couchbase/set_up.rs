@@ -6,8 +6,12 @@ use couchbase::{
     authenticator::PasswordAuthenticator,
     bucket::Bucket,
     cluster::Cluster,
+    durability_level::DurabilityLevel,
     error::ErrorKind,
-    management::collections::collection_settings::CreateCollectionSettings,
+    management::{
+        buckets::bucket_settings::{BucketSettings, BucketType},
+        collections::collection_settings::CreateCollectionSettings,
+    },
     options::cluster_options::{ClusterOptions, TlsOptions},
 };
 use futures_util::future::BoxFuture;
@@ -55,6 +59,14 @@ pub enum ConnectError {
         /// What to do.
         advice: &'static str,
     },
+    /// The bucket keeps less than was asked for.
+    #[error("bucket '{bucket}' is not safe for money: {flaw}")]
+    Unsafe {
+        /// Which.
+        bucket: String,
+        /// What is wrong, and what to do.
+        flaw: String,
+    },
     /// A certificate's file.
     #[error("{path}: {reason}")]
     Certificate {
@@ -63,6 +75,20 @@ pub enum ConnectError {
         /// Why.
         reason: String,
     },
+}
+
+/// What could be found out about a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Safety {
+    /// It keeps what was asked for.
+    Proved {
+        /// Copies of each document beside the first.
+        replicas: u32,
+        /// What the bucket makes of writes that ask for less, in the cluster's words.
+        durability_min: String,
+    },
+    /// The user may not look, as the cluster says.
+    Unknown(String),
 }
 
 /// Whether what is missing is made.
@@ -104,8 +130,9 @@ impl Couchbase {
         let in_time = tokio::time::timeout(CONNECT_WAIT_MAX, connecting).await;
         let (cluster, bucket) = in_time.map_err(|_| {
             let reason = format!(
-                "it was not ready within {CONNECT_WAIT_MAX:?}: check its address, and that bucket '{}' exists",
-                settings.bucket
+                "it was not ready within {CONNECT_WAIT_MAX:?}: check its address, user '{}' and the password in \
+                 CROUPIER_COUCHBASE_PASSWORD, and that bucket '{}' exists",
+                settings.user, settings.bucket
             );
             unreachable(reason)
         })??;
@@ -117,6 +144,48 @@ impl Couchbase {
         verify(&client, settings, set_up).await?;
         Self::new(cluster, client, settings).await.map_err(|error| unreachable(error.to_string()))
     }
+}
+
+impl Couchbase {
+    /// Finds out whether the bucket itself keeps what the settings ask for: a host asks for its durability with every
+    /// write, but whoever else writes there, by hand or by mistake, need not.
+    ///
+    /// # Errors
+    /// [`ConnectError::Unsafe`], and where the cluster does not answer.
+    pub async fn check_bucket(&self, settings: &Settings) -> Result<Safety, ConnectError> {
+        let buckets = self.cluster.buckets();
+        let looking: BoxFuture<'_, _> = Box::pin(buckets.get_bucket(&settings.bucket, None));
+        match tokio::time::timeout(CONNECT_WAIT_MAX, looking).await {
+            Ok(Ok(found)) => judge(&found, settings),
+            // Only a user who may manage buckets may see how they are made.
+            Ok(Err(error)) => Ok(Safety::Unknown(error.to_string())),
+            Err(_) => Err(ConnectError::Unreachable {
+                connection: settings.connection.clone(),
+                reason: format!("its management has not answered within {CONNECT_WAIT_MAX:?}"),
+            }),
+        }
+    }
+}
+
+fn judge(found: &BucketSettings, settings: &Settings) -> Result<Safety, ConnectError> {
+    let flawed = |flaw: String| Err(ConnectError::Unsafe { bucket: settings.bucket.clone(), flaw });
+    if found.bucket_type == Some(BucketType::EPHEMERAL) {
+        return flawed(
+            "it is ephemeral, and forgets everything when its nodes restart: make one of type Couchbase".into(),
+        );
+    }
+    if let Some(expiry) = found.max_expiry.filter(|expiry| !expiry.is_zero()) {
+        return flawed(format!("it forgets documents after {expiry:?}: set its maximum time to live to 0"));
+    }
+    let wanted = settings.durability.level();
+    let durability_min = found.minimum_durability_level.clone().unwrap_or(DurabilityLevel::NONE);
+    if durability_min < wanted {
+        return flawed(format!(
+            "its minimum durability is '{durability_min}', and couchbase.durability asks for '{wanted}': set the \
+             bucket's minimum durability to '{wanted}', so that nobody can write with less"
+        ));
+    }
+    Ok(Safety::Proved { replicas: found.num_replicas.unwrap_or(0), durability_min: durability_min.to_string() })
 }
 
 fn options(settings: &Settings) -> Result<ClusterOptions, ConnectError> {
