@@ -22,7 +22,9 @@ use crate::{
 /// How long a host waits for the node here. Whatever takes longer is a fault like the others.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
 
-const FAULTS: [(&str, fn() -> Fault); 11] = [
+type Make = fn() -> Fault;
+
+const FAULTS: [(&str, Make); 11] = [
     ("dropped before", Fault::drop_before),
     ("dropped after", Fault::drop_after),
     ("slow", || Fault::delay(2 * TIMEOUT)),
