@@ -3,16 +3,18 @@
 use std::thread;
 
 use couchbase_node::Node;
+use croupier::store::{Couchbase, CouchbaseSettings, SetUp};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::{node, open_within};
+use super::{node, open_within, settings};
 use crate::{
     harness::{Host, OPERATOR_TOKEN, Options, PATIENCE, reason},
     hostile::components::Handmade,
-    load::{Acknowledged, Ended, Player},
+    load::{self, Acknowledged, Ended},
+    stores::conformance::players::{Player, assert_proved},
 };
 
 const SESSION_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -86,6 +88,33 @@ fn a_bucket_is_made_ready_and_one_that_is_not_safe_is_refused() {
     let (status, _, stderr) = init(&node, "Administrator", "password");
     assert_eq!(status, Some(1));
     assert!(stderr.contains("cannot be reached"), "{stderr}");
+}
+
+/// Only a host that is told whom to believe speaks with a node that proves itself so, and it never speaks in the clear.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_speaks_tls_with_a_node_that_it_is_told_to_believe() {
+    let node = node().await;
+    let directory = tempfile::tempdir().unwrap();
+    let certificates = directory.path().join("cluster.pem");
+    let with = |certificates: Option<&std::path::Path>| CouchbaseSettings {
+        connection: node.tls_connection_string(),
+        certificates: certificates.map(Into::into),
+        ..settings(&node)
+    };
+    let nobody = Couchbase::connect(&with(None), SetUp::Create).await.err().unwrap();
+    assert!(nobody.to_string().contains("cannot be reached"), "{nobody}");
+    for (content, flaw) in [("", "there is no certificate in it"), ("-----BEGIN CERTIFICATE-----\nx", "cluster.pem")] {
+        std::fs::write(&certificates, content).unwrap();
+        let wrong = Couchbase::connect(&with(Some(&certificates)), SetUp::Create).await.err().unwrap();
+        assert!(wrong.to_string().contains(flaw), "{wrong}");
+    }
+    std::fs::write(&certificates, node.certificate()).unwrap();
+    let store = Couchbase::connect(&with(Some(&certificates)), SetUp::Create).await.unwrap();
+    let mut alice = Player::new("alice");
+    for _ in 0..20 {
+        alice.step_on(&store, 1).await;
+    }
+    assert_proved(&store, [&alice]).await;
 }
 
 #[test]
@@ -186,8 +215,8 @@ fn kills_of_either_host_lose_and_double_nothing() {
     let kills = std::env::var("CROUPIER_TEST_KILLS").map_or(6, |kills| kills.parse().unwrap());
     let mut house = House::<2>::open();
     let mut random = ChaCha8Rng::seed_from_u64(11);
-    let mut players: Vec<Player> = (0..CLIENTS)
-        .map(|seed| Player::new(&house.hosts[0], format!("player-{seed}"), ChaCha8Rng::seed_from_u64(seed)))
+    let mut players: Vec<load::Player> = (0..CLIENTS)
+        .map(|seed| load::Player::new(&house.hosts[0], format!("player-{seed}"), ChaCha8Rng::seed_from_u64(seed)))
         .collect();
     let acknowledged = Acknowledged::default();
     for kill in 0..kills {

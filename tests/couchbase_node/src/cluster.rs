@@ -27,6 +27,10 @@ pub(crate) const HOST: &str = "127.0.0.1";
 pub(crate) struct Ports {
     pub(crate) kv: u16,
     pub(crate) management: u16,
+    /// In front of `kv`, with TLS.
+    pub(crate) kv_tls: u16,
+    /// In front of `management`, with TLS.
+    pub(crate) management_tls: u16,
 }
 
 /// Everything that outlives a connection.
@@ -74,13 +78,14 @@ impl Cluster {
 
     /// The configuration without a bucket.
     pub(crate) fn config(&self) -> Value {
-        let Ports { kv, management } = self.ports;
+        let Ports { kv, management, kv_tls, management_tls } = self.ports;
+        let services = json!({ "kv": kv, "mgmt": management, "kvSSL": kv_tls, "mgmtSSL": management_tls });
         json!({
             "rev": self.revision,
             "revEpoch": 1,
             // With its host's name, like the nodes of a larger cluster: the Rust SDK takes no configuration without names
             // from NOT_MY_VBUCKET.
-            "nodesExt": [{"hostname": HOST, "thisNode": true, "services": {"kv": kv, "mgmt": management}}],
+            "nodesExt": [{"hostname": HOST, "thisNode": true, "services": services}],
             "clusterCapabilitiesVer": [1, 0],
             "clusterCapabilities": {},
             "clusterUUID": format!("{:032x}", self.uuid),
@@ -91,7 +96,7 @@ impl Cluster {
     /// The configuration with this bucket, in the terse form.
     pub(crate) fn bucket_config(&self, name: &str) -> Option<Value> {
         let bucket = self.buckets.get(name)?;
-        let Ports { kv, management } = self.ports;
+        let Ports { kv, management, .. } = self.ports;
         let mut chain = vec![-1; bucket.replicas as usize + 1];
         chain[0] = 0;
         let mut config = self.config();

@@ -16,6 +16,7 @@ mod session;
 mod settings;
 mod state;
 mod subdocument;
+mod tls;
 
 pub use cluster::Document;
 pub use counts::Counts;

@@ -17,6 +17,7 @@ use crate::{
     management,
     settings::Settings,
     state::State,
+    tls::Identity,
 };
 
 /// Clients that may wait to be accepted.
@@ -27,8 +28,9 @@ const BACKLOG: u32 = 1024;
 pub struct Node {
     state: Arc<State>,
     ports: Ports,
+    identity: Arc<Identity>,
     /// Bound and not listening, so that nobody else gets the node's ports while it is stopped.
-    _places: [TcpSocket; 2],
+    _places: [TcpSocket; 4],
 }
 
 impl Node {
@@ -36,9 +38,17 @@ impl Node {
     pub async fn start(settings: Settings) -> io::Result<Self> {
         let kv = bind(settings.kv_port)?;
         let management = bind(settings.management_port)?;
-        let ports = Ports { kv: kv.local_addr()?.port(), management: management.local_addr()?.port() };
+        let (kv_tls, management_tls) = (bind(0)?, bind(0)?);
+        let port = |place: &TcpSocket| place.local_addr().map(|address| address.port());
+        let ports = Ports {
+            kv: port(&kv)?,
+            management: port(&management)?,
+            kv_tls: port(&kv_tls)?,
+            management_tls: port(&management_tls)?,
+        };
         let state = Arc::new(State::new(Cluster::new(settings, ports)));
-        let node = Self { state, ports, _places: [kv, management] };
+        let identity = Arc::new(Identity::new()?);
+        let node = Self { state, ports, identity, _places: [kv, management, kv_tls, management_tls] };
         node.listen()?;
         Ok(node)
     }
@@ -46,6 +56,16 @@ impl Node {
     /// By which SDKs find the node.
     pub fn connection_string(&self) -> String {
         format!("couchbase://{HOST}:{}", self.ports.kv)
+    }
+
+    /// By which SDKs find the node if they are to speak TLS with it.
+    pub fn tls_connection_string(&self) -> String {
+        format!("couchbases://{HOST}:{}", self.ports.kv_tls)
+    }
+
+    /// The certificate (PEM) by which the node proves itself; it has signed it itself.
+    pub fn certificate(&self) -> &str {
+        &self.identity.certificate
     }
 
     /// The port of the key-value protocol.
@@ -116,6 +136,12 @@ impl Node {
         let management = bind(self.ports.management)?.listen(BACKLOG)?;
         self.state.spawn(accept(Arc::clone(&self.state), kv));
         self.state.spawn(management::serve(Arc::clone(&self.state), management));
+        for (outside, inside) in
+            [(self.ports.kv_tls, self.ports.kv), (self.ports.management_tls, self.ports.management)]
+        {
+            let listener = bind(outside)?.listen(BACKLOG)?;
+            self.state.spawn(Arc::clone(&self.identity).serve(Arc::clone(&self.state), listener, inside));
+        }
         Ok(())
     }
 }
