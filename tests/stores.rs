@@ -1,7 +1,7 @@
 //! The stores, each held to the one conformance suite of the port.
 
-mod conformance;
-mod memory;
+pub(crate) mod conformance;
+pub(crate) mod memory;
 
 use std::sync::Arc;
 
