@@ -33,6 +33,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("record", &["aggregate", "chance", "errors", "identity", "json", "money"]),
     ("store", &["aggregate", "identity", "listing", "record"]),
     ("ledger", &["aggregate", "identity", "money", "record", "store"]),
+    ("moving", &["aggregate", "identity", "ledger", "listing", "record", "store"]),
     ("relay", &["limits", "record", "store"]),
     ("facts", &["identity", "json", "limits", "money", "record"]),
     ("tracking", &["facts", "identity", "limits", "record", "relay", "store"]),
