@@ -80,8 +80,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "bench", "catalog", "config", "data_directory", "engine", "host", "identity", "ledger", "listing", "packaging",
-            "signals", "signing", "store", "telemetry", "tracking",
+            "bench", "catalog", "config", "data_directory", "engine", "host", "identity", "ledger", "listing", "moving",
+            "packaging", "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),
 ];
