@@ -33,6 +33,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("record", &["aggregate", "chance", "errors", "identity", "json", "money"]),
     ("store", &["aggregate", "identity", "listing", "record"]),
     ("ledger", &["aggregate", "identity", "money", "record", "store"]),
+    ("moving", &["aggregate", "identity", "ledger", "listing", "record", "store"]),
     ("relay", &["limits", "record", "store"]),
     ("facts", &["identity", "json", "limits", "money", "record"]),
     ("tracking", &["facts", "identity", "limits", "record", "relay", "store"]),
@@ -79,8 +80,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "bench", "catalog", "config", "data_directory", "engine", "host", "identity", "ledger", "listing", "packaging",
-            "signals", "signing", "store", "telemetry", "tracking",
+            "bench", "catalog", "config", "data_directory", "engine", "host", "identity", "ledger", "listing", "moving",
+            "packaging", "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),
 ];

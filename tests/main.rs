@@ -15,6 +15,7 @@ mod hostile;
 mod javascript;
 mod ledger;
 mod migration;
+mod moving;
 mod play;
 mod protocol;
 mod releases;

@@ -19,7 +19,7 @@ use croupier::{
     money::Amount,
     record::{Act, Destination, Destinations, Play, Record},
     steps::{Outcome, PaymentRequest, PlayRequest, Request, SessionRequest, Steps, View},
-    store::{Commit, CommitError, Embedded, EmbeddedSettings, Store, StoreError, Waiting},
+    store::{Commit, CommitError, Embedded, EmbeddedSettings, Store, StoreError, Waiting, Walk},
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -27,13 +27,13 @@ use tokio::sync::Semaphore;
 use crate::harness::GAMES;
 
 /// A store that answers some commits its own way, and keeps what was offered to it.
-struct Unruly {
-    store: Embedded,
+pub(crate) struct Unruly {
+    pub(crate) store: Arc<dyn Store>,
     /// What to answer the next commits with; `Ok` passes them on.
-    script: Mutex<VecDeque<Result<(), CommitError>>>,
-    offered: Mutex<Vec<Vec<Record>>>,
+    pub(crate) script: Mutex<VecDeque<Result<(), CommitError>>>,
+    pub(crate) offered: Mutex<Vec<Vec<Record>>>,
     /// Commits wait for a permit each.
-    gate: Semaphore,
+    pub(crate) gate: Semaphore,
 }
 
 #[async_trait]
@@ -71,6 +71,10 @@ impl Store for Unruly {
         count_max: usize,
     ) -> Result<Vec<Arc<Aggregate>>, StoreError> {
         self.store.aggregates_after(after, count_max).await
+    }
+
+    fn walk<'a>(&'a self, after: Option<&AggregateId>) -> Box<dyn Walk + 'a> {
+        self.store.walk(after)
     }
 
     async fn is_current(&self, aggregate: &Aggregate) -> Result<bool, StoreError> {
@@ -147,7 +151,7 @@ impl House {
             disk_reserve_bytes: 0,
         };
         let store = Arc::new(Unruly {
-            store: Embedded::open(&settings).unwrap(),
+            store: Arc::new(Embedded::open(&settings).unwrap()),
             script: Mutex::default(),
             offered: Mutex::default(),
             gate: Semaphore::new(1_000_000),

@@ -1,7 +1,7 @@
 //! The stores, each held to the one conformance suite of the port.
 
 pub(crate) mod conformance;
-mod memory;
+pub(crate) mod memory;
 
 use std::sync::Arc;
 

@@ -22,8 +22,8 @@ use crate::{
     tracking::{self, FactCarrier, TrackingStore},
 };
 
-/// The secret that signs session tokens.
-const SESSION_KEY: &str = "session.key";
+/// The secret that signs session tokens, as a file of the data directory.
+pub(crate) const SESSION_KEY: &str = "session.key";
 
 /// A host that is ready to listen.
 pub struct Host {

@@ -22,7 +22,7 @@ const AGGREGATES_PER_PAGE: usize = 256;
 const RECORDS_PER_PAGE: u64 = 1000;
 
 /// What a whole store holds.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Report {
     /// Aggregates that were proved.
     pub aggregates: u64,
@@ -154,13 +154,31 @@ async fn check_nothing_follows(store: &dyn Store, aggregate: Option<&Arc<Aggrega
 }
 
 /// The records of an aggregate, and what they make of it.
-struct Chain {
+pub(crate) struct Chain {
     made: Aggregate,
 }
 
 impl Chain {
-    fn new(aggregate: AggregateId) -> Self {
+    /// Before the first record.
+    pub(crate) fn new(aggregate: AggregateId) -> Self {
         Self { made: Aggregate::new(aggregate) }
+    }
+
+    /// What the records so far have made.
+    pub(crate) fn made(&self) -> &Aggregate {
+        &self.made
+    }
+
+    /// Proves the next record, and does what it says.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn add(&mut self, step: u64, bytes: &[u8]) -> Result<(), Broken> {
+        let record = self.read(step, bytes)?;
+        if record.previous != self.made.head {
+            return Err(self.broken(step, "it holds another digest of the record before it"));
+        }
+        self.link(&record, Digest::of(bytes))
     }
 
     fn step(&self) -> u64 {
@@ -235,7 +253,11 @@ impl Chain {
         }
     }
 
-    fn check_end(&self, aggregate: &Aggregate) -> Result<(), Broken> {
+    /// Proves that an aggregate is what its records, all of which were added, have made.
+    ///
+    /// # Errors
+    /// How it differs.
+    pub(crate) fn check_end(&self, aggregate: &Aggregate) -> Result<(), Broken> {
         let made = &self.made;
         if made.head != aggregate.head {
             return Err(self.broken(made.step, "the aggregate holds another digest of it"));
@@ -317,7 +339,8 @@ fn write(aggregate: &mut Aggregate, play: &Play) {
 }
 
 impl Report {
-    fn add(&mut self, aggregate: &Aggregate) {
+    /// One more aggregate that was proved.
+    pub(crate) fn add(&mut self, aggregate: &Aggregate) {
         self.aggregates += 1;
         self.records += aggregate.step;
         for (account, currency, position) in aggregate.ledger.positions() {
@@ -325,7 +348,9 @@ impl Report {
         }
     }
 
-    fn check_sums(&self) -> Result<(), Broken> {
+    /// # Errors
+    /// A currency whose accounts do not sum to zero.
+    pub(crate) fn check_sums(&self) -> Result<(), Broken> {
         let mut sums = BTreeMap::<Currency, i128>::new();
         for (currency, position) in self.accounts.values().flatten() {
             *sums.entry(*currency).or_default() += position;

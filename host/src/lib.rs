@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod limits;
 pub mod listing;
 pub mod money;
+pub mod moving;
 pub mod packaging;
 pub mod record;
 pub mod relay;

@@ -12,6 +12,7 @@ pub(crate) mod outbox;
 pub(crate) mod players;
 pub(super) mod records;
 pub(super) mod releases;
+pub(super) mod walks;
 
 use std::sync::Arc;
 
@@ -80,6 +81,14 @@ macro_rules! conformance {
                 what_one_host_stores_the_other_sees
                 what_one_host_acts_the_other_is_told
                 hosts_that_take_turns_make_one_chain
+            }
+            walks {
+                an_empty_store_ends_at_once
+                a_walk_shows_all_in_the_order_of_ids_with_what_waits
+                a_walk_begins_behind_any_id
+                a_walk_shows_what_waits_with_whichever_host
+                what_was_not_carried_on_is_never_left_out
+                a_walk_beside_a_writer_sees_whole_commits
             }
             outbox {
                 effects_wait_until_they_were_carried

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     future,
-    ops::RangeInclusive,
+    ops::{Bound, RangeInclusive},
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -14,7 +14,7 @@ use croupier::{
     identity::{AggregateId, GameId, ReleaseDigest},
     listing::{Act, Listing},
     record::Destination,
-    store::{Commit, CommitError, Store, StoreError, Waiting},
+    store::{Commit, CommitError, Outbox, Standing, Store, StoreError, Waiting, Walk},
 };
 use tokio::sync::Notify;
 
@@ -152,6 +152,10 @@ impl Store for Host {
         Ok(rest.take(count_max).cloned().collect())
     }
 
+    fn walk<'a>(&'a self, after: Option<&AggregateId>) -> Box<dyn Walk + 'a> {
+        Box::new(Walking { host: self, after: after.cloned() })
+    }
+
     async fn outbox(&self, to: Destination, steps_max: usize, bytes_max: usize) -> Result<Vec<Waiting>, StoreError> {
         let data = self.data();
         let (mut waiting, mut bytes) = (Vec::new(), 0);
@@ -229,6 +233,28 @@ impl Store for Host {
 
     async fn close(&self) {
         *self.seen.lock().unwrap() = None;
+    }
+}
+
+/// A walk, one aggregate at a time.
+struct Walking<'a> {
+    host: &'a Host,
+    after: Option<AggregateId>,
+}
+
+#[async_trait]
+impl Walk for Walking<'_> {
+    async fn next(&mut self) -> Result<Vec<Standing>, StoreError> {
+        let data = self.host.data();
+        let start = self.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let next = data.aggregates.range((start, Bound::Unbounded)).next();
+        let Some((_, aggregate)) = next else { return Ok(Vec::new()) };
+        let mut waiting = Outbox::default();
+        for ((to, _), (_, step)) in data.outbox.iter().filter(|(_, (id, _))| *id == aggregate.id) {
+            waiting.insert(*to, *step);
+        }
+        self.after = Some(aggregate.id.clone());
+        Ok(vec![Standing { aggregate: aggregate.clone(), waiting }])
     }
 }
 

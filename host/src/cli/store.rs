@@ -1,19 +1,27 @@
 //! `croupier store`
 
-use std::path::PathBuf;
+mod export;
+mod import;
+
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use crate::{
     config::{Config, StoreKind},
-    store::{Couchbase, Safety, SetUp, Store as _},
+    data_directory::DataDirectory,
+    identity::Digest,
+    moving::Contents,
+    store::{self, Couchbase, Embedded, Safety, SetUp, Store as _},
 };
 
 /// Prepare and move where everything is kept
 #[derive(Debug, Subcommand)]
 pub(super) enum Store {
     Init(Init),
+    Export(export::Export),
+    Import(import::Import),
 }
 
 /// Make what hosts need in a Couchbase bucket, and check that it answers
@@ -33,6 +41,8 @@ impl Store {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Init(init) => init.run(),
+            Self::Export(export) => export.run(),
+            Self::Import(import) => import.run(),
         }
     }
 }
@@ -68,4 +78,73 @@ impl Init {
             Ok(())
         })
     }
+}
+
+/// Which store is moved.
+#[derive(Debug, Args)]
+struct Which {
+    /// The configuration file that names the store
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The host's directory, instead of the configuration's; of an embedded store
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<PathBuf>,
+}
+
+impl Which {
+    fn config(self) -> anyhow::Result<Config> {
+        let mut config = Config::load(self.config.as_deref(), super::serve::environment())?;
+        if let Some(directory) = self.data {
+            anyhow::ensure!(
+                config.store.kind == StoreKind::Embedded,
+                "--data names the directory of an embedded store, and store.kind is \"couchbase\": leave one of them out"
+            );
+            config.store.directory = directory;
+        }
+        Ok(config)
+    }
+}
+
+/// A store that nobody serves from here.
+struct Opened {
+    store: Arc<dyn store::Store>,
+    /// Held for as long as an embedded store is open.
+    _data: Option<DataDirectory>,
+}
+
+impl Opened {
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        Ok(match config.store.kind {
+            StoreKind::Embedded => {
+                let data = DataDirectory::open(&config.store.directory).context("stop the host first")?;
+                let store = Arc::new(Embedded::open(&config.embedded_store(data.store()))?);
+                Self { store, _data: Some(data) }
+            }
+            // Its hosts have the directories; the store itself is in none.
+            StoreKind::Couchbase => {
+                let store = Arc::new(Couchbase::connect(&config.couchbase(), SetUp::Verify).await?);
+                Self { store, _data: None }
+            }
+        })
+    }
+}
+
+/// What the store of a configuration is called in messages.
+fn name(config: &Config) -> String {
+    match config.store.kind {
+        StoreKind::Embedded => format!("the embedded store in {}", config.store.directory.display()),
+        StoreKind::Couchbase => {
+            let couchbase = &config.couchbase;
+            format!("bucket '{}', scope '{}' of {}", couchbase.bucket, couchbase.scope, couchbase.connection)
+        }
+    }
+}
+
+/// How much of everything is in a file.
+fn contents(contents: &Contents, bytes: u64, digest: &Digest) -> String {
+    let Contents { aggregates, records, waiting, games, acts, releases } = contents;
+    format!(
+        "{aggregates} aggregates, {records} records, {waiting} waiting to be carried on, {games} games, {acts} acts, \
+         {releases} releases\n{bytes} bytes, digest {digest}\n"
+    )
 }

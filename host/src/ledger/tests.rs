@@ -14,7 +14,7 @@ use crate::{
     listing::{self, Listing},
     money::Amount,
     record::{Destination, Migrated, Observed, Payment, Reply},
-    store::{Commit, CommitError, Waiting},
+    store::{Commit, CommitError, Waiting, Walk},
 };
 
 /// A store in memory that anybody may tamper with.
@@ -213,6 +213,10 @@ impl Store for Memory {
         let aggregates = self.aggregates.lock().unwrap();
         let rest = aggregates.values().filter(|aggregate| after.is_none_or(|after| aggregate.id > *after));
         Ok(rest.take(count_max).cloned().map(Arc::new).collect())
+    }
+
+    fn walk<'a>(&'a self, _: Option<&AggregateId>) -> Box<dyn Walk + 'a> {
+        unimplemented!("nobody asks")
     }
 
     async fn is_current(&self, _: &Aggregate) -> Result<bool, StoreError> {

@@ -4,7 +4,9 @@
 
 mod couchbase;
 mod embedded;
+mod outbox;
 mod space;
+mod walk;
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -15,6 +17,8 @@ pub(crate) use self::space::Space;
 pub use self::{
     couchbase::{ConnectError, Couchbase, Durability, Safety, SetUp, Settings as CouchbaseSettings},
     embedded::{Embedded, OpenError, Settings as EmbeddedSettings},
+    outbox::Outbox,
+    walk::{Standing, Walk},
 };
 use crate::{
     aggregate::Aggregate,
@@ -130,6 +134,11 @@ pub trait Store: Send + Sync + 'static {
         after: Option<&AggregateId>,
         count_max: usize,
     ) -> Result<Vec<Arc<Aggregate>>, StoreError>;
+
+    /// A walk over all aggregates in the order of ids, which is the same in every store, from behind this one on. It
+    /// shows each once that was there when the walk began; one that changes meanwhile as it was before or after a
+    /// commit. How much memory it takes does not depend on how many aggregates there are.
+    fn walk<'a>(&'a self, after: Option<&AggregateId>) -> Box<dyn Walk + 'a>;
 
     /// Steps that wait to be carried there and that this host is to see to: those that it has committed itself, and those
     /// that a host has left that is gone; perhaps some that another host sees to as well. Those of one aggregate that a

@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use quick_cache::{Weighter, sync::Cache};
 
 use super::{
-    super::{Commit, CommitError, StoreError, Waiting},
+    super::{Commit, CommitError, Standing, StoreError, Waiting},
     DOCUMENT_BYTES_MAX, Settings,
     client::{Client, Collections},
     decode, encode,
@@ -190,6 +190,12 @@ impl Aggregates {
         steps: RangeInclusive<u64>,
     ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         self.journals.entries(id.as_str(), steps).await
+    }
+
+    /// An aggregate and what waits of it, as its document says. Past this host's memory.
+    pub(super) async fn standing(&self, id: &AggregateId) -> Result<Option<Standing>, StoreError> {
+        let Some(journal) = self.journals.get(id.as_str()).await? else { return Ok(None) };
+        Ok(Some(Standing { aggregate: aggregate(id, &journal)?, waiting: journal.outbox }))
     }
 
     pub(super) async fn after(

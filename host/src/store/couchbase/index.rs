@@ -72,6 +72,25 @@ impl Index {
         Ok(Vec::new())
     }
 
+    /// The least ids of aggregates after this one. Every list is read for them, so that a caller asks for many.
+    pub(super) async fn least_after(
+        &self,
+        after: Option<&str>,
+        count_max: usize,
+    ) -> Result<BTreeSet<String>, StoreError> {
+        let lists =
+            (0..AGGREGATE_LISTS).map(|list| async move { Ok::<_, StoreError>(self.list(&list_key(list)).await?.0) });
+        let mut lists = stream::iter(lists).buffer_unordered(LISTS_AT_ONCE);
+        let mut least = BTreeSet::new();
+        while let Some(ids) = lists.next().await {
+            least.extend(ids?.into_iter().filter(|id| after.is_none_or(|after| id.as_str() > after)));
+            while least.len() > count_max {
+                least.pop_last();
+            }
+        }
+        Ok(least)
+    }
+
     async fn add(&self, key: &str, id: &str) -> Result<(), StoreError> {
         for _ in 0..=TRIES_MAX {
             let (mut ids, expected) = self.list(key).await?;

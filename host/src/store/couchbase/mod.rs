@@ -11,6 +11,7 @@ mod queues;
 mod releases;
 mod roster;
 mod set_up;
+mod walk;
 
 use std::{
     fmt,
@@ -35,7 +36,7 @@ use self::{
     releases::Releases,
     roster::Roster,
 };
-use super::{Commit, CommitError, Store, StoreError, Waiting};
+use super::{Commit, CommitError, Store, StoreError, Waiting, Walk};
 use crate::{
     aggregate::Aggregate,
     identity::{AggregateId, GameId, ReleaseDigest},
@@ -267,6 +268,10 @@ impl Store for Couchbase {
         count_max: usize,
     ) -> Result<Vec<Arc<Aggregate>>, StoreError> {
         self.inner.aggregates.after(after, count_max).await
+    }
+
+    fn walk<'a>(&'a self, after: Option<&AggregateId>) -> Box<dyn Walk + 'a> {
+        Box::new(walk::Walk::new(&self.inner.index, &self.inner.aggregates, after))
     }
 
     async fn outbox(&self, to: Destination, steps_max: usize, bytes_max: usize) -> Result<Vec<Waiting>, StoreError> {

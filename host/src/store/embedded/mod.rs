@@ -6,6 +6,7 @@ mod releases;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::{
     ops::RangeInclusive,
@@ -23,7 +24,7 @@ use self::{
     releases::Releases,
     tables::{Tables, describe, encode},
 };
-use super::{Commit, CommitError, Store, StoreError, Waiting, space::Space};
+use super::{Commit, CommitError, Store, StoreError, Waiting, Walk, space::Space};
 use crate::{
     aggregate::Aggregate,
     identity::{AggregateId, GameId, ReleaseDigest},
@@ -174,6 +175,10 @@ impl Store for Embedded {
         count_max: usize,
     ) -> Result<Vec<Arc<Aggregate>>, StoreError> {
         tokio::task::block_in_place(|| self.tables.aggregates_after(after, count_max))
+    }
+
+    fn walk<'a>(&'a self, after: Option<&AggregateId>) -> Box<dyn Walk + 'a> {
+        Box::new(walk::Walk::new(&self.tables, after))
     }
 
     /// On a thread of its own: it may read a thousand records, and players' calls must not wait for that.

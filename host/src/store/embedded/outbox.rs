@@ -95,6 +95,15 @@ impl Outbox {
         })
     }
 
+    /// The keys of all records that waited there when the snapshot was taken.
+    pub(super) fn all(
+        &self,
+        to: Destination,
+        snapshot: &Snapshot,
+    ) -> impl Iterator<Item = Result<UserValue, StoreError>> + use<> {
+        snapshot.iter(&self.queue(to).waiting).map(|entry| entry.value().map_err(unavailable))
+    }
+
     pub(super) fn remove(&self, batch: &mut WriteBatch, to: Destination, places: &[u64]) {
         for place in places {
             batch.remove(&self.queue(to).waiting, place.to_be_bytes());

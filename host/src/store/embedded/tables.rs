@@ -163,7 +163,7 @@ impl Tables {
 }
 
 /// An aggregate that is what its key says.
-fn decode_aggregate(key: &str, document: &[u8]) -> Result<Aggregate, StoreError> {
+pub(super) fn decode_aggregate(key: &str, document: &[u8]) -> Result<Aggregate, StoreError> {
     let aggregate: Aggregate = decode(key, document)?;
     if aggregate.id.as_str() != key {
         return Err(StoreError::Corrupt(format!("{key}: it is {}", aggregate.id)));
@@ -181,7 +181,7 @@ pub(super) fn numbered_key(id: &str, number: u64) -> Vec<u8> {
     key
 }
 
-fn read_step_key(key: &[u8]) -> Result<(AggregateId, u64), StoreError> {
+pub(super) fn read_step_key(key: &[u8]) -> Result<(AggregateId, u64), StoreError> {
     let parts = key.split_last_chunk::<8>().and_then(|(id, step)| {
         let id = std::str::from_utf8(id.strip_suffix(&[0])?).ok()?.parse().ok()?;
         Some((id, u64::from_be_bytes(*step)))
