@@ -72,7 +72,7 @@ impl super::Walk for Walk<'_> {
 mod tests {
     use std::{sync::Arc, time::Duration};
 
-    use super::{super::*, Walk, *};
+    use super::{super::*, Walk};
     use crate::record::{Destinations, EncodedRecord};
 
     /// However many ids are sought at a time: every aggregate is found once, in order.
