@@ -208,7 +208,7 @@ async fn what_waits_after_the_move_is_what_waited_before_it() {
 #[ignore = "a measurement"]
 async fn it_moves_so_fast() {
     let directory = tempfile::tempdir().unwrap();
-    let players = 20_000;
+    let players = 5_000;
     let from = memory();
     Content { players: vec![vec![8, 8]; players], games: vec![1], carried: usize::MAX }.fill(&*from).await;
     let (file, _) = exported(&*from).await;
