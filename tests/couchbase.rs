@@ -2,15 +2,17 @@
 
 mod faults;
 mod hosts;
+mod tracking;
 
 use std::{sync::Arc, time::Duration};
 
 use couchbase_node::{Node, Settings};
 use croupier::{
     aggregate::Aggregate,
+    cluster::{self, Advice, Durability, SetUp},
     identity::{AggregateId, Digest},
     record::{Destinations, EncodedRecord},
-    store::{Commit, Couchbase, CouchbaseSettings, Durability, SetUp},
+    store::{Commit, Couchbase, CouchbaseSettings},
 };
 
 use crate::harness::PATIENCE;
@@ -29,13 +31,14 @@ impl Cluster {
         let named = |what: &str, default: &str| {
             std::env::var(format!("CROUPIER_TEST_COUCHBASE_{what}")).unwrap_or_else(|_| default.to_owned())
         };
-        let settings = CouchbaseSettings {
+        let mut settings = settings_of("");
+        settings.cluster = cluster::Settings {
             connection,
             user: named("USER", "Administrator"),
             password: named("PASSWORD", "password"),
             bucket: named("BUCKET", "croupier"),
             scope: format!("test-{:016x}", rand::random::<u64>()),
-            ..settings_of("")
+            ..settings.cluster
         };
         Self::Real { settings: Box::new(settings) }
     }
@@ -46,7 +49,8 @@ impl Cluster {
             Self::Real { settings } => (**settings).clone(),
         };
         // The suite is about what a store does, not about how fast a busy machine is.
-        let settings = CouchbaseSettings { aggregate_bytes_max, timeout: PATIENCE, ..settings };
+        let cluster = cluster::Settings { timeout: PATIENCE, ..settings.cluster };
+        let settings = CouchbaseSettings { aggregate_bytes_max, cluster, ..settings };
         Couchbase::connect(&settings, SetUp::Create).await.unwrap()
     }
 }
@@ -57,7 +61,7 @@ pub(crate) fn settings(node: &Node) -> CouchbaseSettings {
 }
 
 fn settings_of(connection: &str) -> CouchbaseSettings {
-    CouchbaseSettings {
+    let cluster = cluster::Settings {
         connection: connection.to_owned(),
         user: "Administrator".to_owned(),
         password: "password".to_owned(),
@@ -66,9 +70,9 @@ fn settings_of(connection: &str) -> CouchbaseSettings {
         certificates: None,
         durability: Durability::Majority,
         timeout: Duration::from_secs(2),
-        cache_bytes: 1 << 20,
-        aggregate_bytes_max: 1 << 20,
-    }
+        advice: Advice { credentials: "the credentials", collections: "make it" },
+    };
+    CouchbaseSettings { cluster, cache_bytes: 1 << 20, aggregate_bytes_max: 1 << 20 }
 }
 
 pub(crate) async fn node() -> Node {

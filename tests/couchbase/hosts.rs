@@ -15,7 +15,7 @@ use crate::{
     load::{Acknowledged, Ended, Player},
 };
 
-const SESSION_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(super) const SESSION_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// A cluster, and hosts on it.
 pub(super) struct House<const HOSTS: usize> {

@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use crate::{
+    cluster::SetUp,
     config::{Config, StoreKind},
-    store::{Couchbase, SetUp, Store as _},
+    store::{Couchbase, Store as _},
 };
 
 /// Prepare and move where everything is kept
@@ -46,7 +47,7 @@ impl Init {
         super::runtime()?.block_on(async {
             let store = Couchbase::connect(&settings, SetUp::Create).await?;
             store.listings().await.context("the cluster has taken the scope, and does not answer")?;
-            println!("bucket '{}', scope '{}': ready for hosts", settings.bucket, settings.scope);
+            println!("bucket '{}', scope '{}': ready for hosts", settings.cluster.bucket, settings.cluster.scope);
             Ok(())
         })
     }
