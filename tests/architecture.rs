@@ -20,6 +20,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("signals", &[]),
     ("data_directory", &[]),
     ("packaging", &[]),
+    ("cluster", &[]),
     ("json", &["limits"]),
     ("money", &["identity"]),
     ("tokens", &["identity"]),
@@ -31,12 +32,12 @@ const MODULES: &[(&str, &[&str])] = &[
     ("aggregate", &["idempotency", "identity", "json", "limits", "money", "rounds"]),
     ("listing", &["identity", "limits"]),
     ("record", &["aggregate", "chance", "errors", "identity", "json", "money"]),
-    ("store", &["aggregate", "identity", "listing", "record"]),
+    ("store", &["aggregate", "cluster", "identity", "listing", "record"]),
     ("ledger", &["aggregate", "identity", "money", "record", "store"]),
     ("moving", &["aggregate", "identity", "ledger", "listing", "record", "store"]),
     ("relay", &["limits", "record", "store"]),
     ("facts", &["identity", "json", "limits", "money", "record"]),
-    ("tracking", &["facts", "identity", "limits", "record", "relay", "store"]),
+    ("tracking", &["cluster", "facts", "identity", "limits", "record", "relay", "store"]),
     (
         "engine",
         &["aggregate", "bindings", "chance", "errors", "identity", "json", "limits", "money", "record", "rounds"],
@@ -45,7 +46,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "catalog", "engine", "facts", "identity", "limits", "rpc", "signing", "store", "telemetry", "tracking",
+            "catalog", "cluster", "engine", "facts", "identity", "limits", "rpc", "signing", "store", "telemetry",
+            "tracking",
         ],
     ),
     (
@@ -66,7 +68,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "host",
         &[
-            "api", "catalog", "config", "data_directory", "engine", "http", "record", "relay", "rpc", "steps", "store",
+            "api", "catalog", "cluster", "config", "data_directory", "engine", "http", "record", "relay", "rpc", "steps", "store",
             "tokens", "tracking",
         ],
     ),
@@ -80,7 +82,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "bench", "catalog", "config", "data_directory", "engine", "host", "identity", "ledger", "listing", "moving",
+            "bench", "catalog", "cluster", "config", "data_directory", "engine", "host", "identity", "ledger", "listing", "moving",
             "packaging", "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),
@@ -90,8 +92,8 @@ const MODULES: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("wasmtime", &["bindings", "engine"]),
     ("fjall", &["store", "tracking"]),
-    ("couchbase", &["store"]),
-    ("rustls_pki_types", &["store"]),
+    ("couchbase", &["cluster"]),
+    ("rustls_pki_types", &["cluster"]),
     ("rustix", &["store"]),
     // The bench sets a bare handler beside the host.
     ("axum", &["http", "bench"]),

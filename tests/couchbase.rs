@@ -2,11 +2,15 @@
 
 mod faults;
 mod hosts;
+mod tracking;
 
 use std::{sync::Arc, time::Duration};
 
 use couchbase_node::{Node, Settings};
-use croupier::store::{Couchbase, CouchbaseSettings, Durability, SetUp};
+use croupier::{
+    cluster::{self, Advice, Durability, SetUp},
+    store::{Couchbase, CouchbaseSettings},
+};
 
 use crate::harness::PATIENCE;
 
@@ -24,13 +28,14 @@ impl Cluster {
         let named = |what: &str, default: &str| {
             std::env::var(format!("CROUPIER_TEST_COUCHBASE_{what}")).unwrap_or_else(|_| default.to_owned())
         };
-        let settings = CouchbaseSettings {
+        let mut settings = settings_of("");
+        settings.cluster = cluster::Settings {
             connection,
             user: named("USER", "Administrator"),
             password: named("PASSWORD", "password"),
             bucket: named("BUCKET", "croupier"),
             scope: format!("test-{:016x}", rand::random::<u64>()),
-            ..settings_of("")
+            ..settings.cluster
         };
         Self::Real { settings: Box::new(settings) }
     }
@@ -41,7 +46,8 @@ impl Cluster {
             Self::Real { settings } => (**settings).clone(),
         };
         // The suite is about what a store does, not about how fast a busy machine is.
-        let settings = CouchbaseSettings { aggregate_bytes_max, timeout: PATIENCE, ..settings };
+        let cluster = cluster::Settings { timeout: PATIENCE, ..settings.cluster };
+        let settings = CouchbaseSettings { aggregate_bytes_max, cluster, ..settings };
         Couchbase::connect(&settings, SetUp::Create).await.unwrap()
     }
 }
@@ -52,7 +58,7 @@ pub(crate) fn settings(node: &Node) -> CouchbaseSettings {
 }
 
 fn settings_of(connection: &str) -> CouchbaseSettings {
-    CouchbaseSettings {
+    let cluster = cluster::Settings {
         connection: connection.to_owned(),
         user: "Administrator".to_owned(),
         password: "password".to_owned(),
@@ -61,9 +67,9 @@ fn settings_of(connection: &str) -> CouchbaseSettings {
         certificates: None,
         durability: Durability::Majority,
         timeout: Duration::from_secs(2),
-        cache_bytes: 1 << 20,
-        aggregate_bytes_max: 1 << 20,
-    }
+        advice: Advice { credentials: "the credentials", collections: "make it" },
+    };
+    CouchbaseSettings { cluster, cache_bytes: 1 << 20, aggregate_bytes_max: 1 << 20 }
 }
 
 pub(crate) async fn node() -> Node {
@@ -72,6 +78,7 @@ pub(crate) async fn node() -> Node {
 
 /// A host that waits so long for the node.
 pub(crate) async fn open_within(node: &Node, timeout: Duration) -> Arc<Couchbase> {
-    let settings = CouchbaseSettings { timeout, ..settings(node) };
+    let mut settings = settings(node);
+    settings.cluster.timeout = timeout;
     Arc::new(Couchbase::connect(&settings, SetUp::Create).await.unwrap())
 }

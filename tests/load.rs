@@ -24,7 +24,7 @@ pub(crate) struct Acknowledged {
 }
 
 impl Acknowledged {
-    fn add(&self, calls: usize) {
+    pub(crate) fn add(&self, calls: usize) {
         *self.count.lock().unwrap() += calls as u64;
         self.grown.notify_all();
     }

@@ -1,6 +1,6 @@
 //! Statistics of the running host: they are what a recount of everybody's rounds gives, whatever happens in between.
 
-mod recount;
+pub(crate) mod recount;
 
 use std::{fs, path::PathBuf, process::Command, sync::LazyLock, thread};
 
@@ -201,7 +201,7 @@ fn what_games_tell_of_is_counted_and_what_is_for_the_player_waits_for_its_own_ca
 }
 
 /// Runs the command on a host's files: whether it succeeded, and what it said.
-fn rebuild(host: &Host, arguments: &[&str]) -> (bool, String) {
+pub(crate) fn rebuild(host: &Host, arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_croupier"));
     let config = host.data().with_file_name("croupier.toml");
     let output = command.args(["tracking", "rebuild", "--config"]).arg(config).args(arguments).output().unwrap();

@@ -9,7 +9,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use crate::{
     api::{OperatorService, PlayerService},
     catalog::{Catalog, Watch},
-    config::{Config, StoreKind},
+    cluster::SetUp,
+    config::{Config, StoreKind, TrackingKind},
     data_directory::DataDirectory,
     engine::Engine,
     http::{self, Endpoints},
@@ -17,7 +18,7 @@ use crate::{
     relay::Relay,
     rpc::{Params, Service as _},
     steps::Steps,
-    store::{Couchbase, Embedded, SetUp, Store, StoreError},
+    store::{Couchbase, Embedded, Store, StoreError},
     tokens::Tokens,
     tracking::{self, FactCarrier, TrackingStore},
 };
@@ -67,7 +68,7 @@ impl Host {
         );
         let players = PlayerService::new(steps.clone(), catalog.clone(), tokens.clone())?;
         let secret = config.operator.token.clone();
-        let tracking = Tracking::start(config, &data, &store)?;
+        let tracking = Tracking::start(config, &data, &store).await?;
         let statistics = tracking.as_ref().map(|tracking| tracking.store.clone());
         let operator = OperatorService::new(steps.clone(), store.clone(), catalog.clone(), statistics, tokens, secret)?;
         let endpoints = Arc::new(Endpoints {
@@ -156,6 +157,20 @@ pub async fn open_store(config: &Config, data: &DataDirectory) -> anyhow::Result
     })
 }
 
+/// The tracking store that the configuration names.
+///
+/// # Errors
+/// Where it cannot be opened or reached.
+pub async fn open_tracking(config: &Config, data: &DataDirectory) -> anyhow::Result<Arc<dyn TrackingStore>> {
+    Ok(match config.tracking.kind {
+        TrackingKind::Embedded => Arc::new(tracking::Embedded::open(&config.embedded_tracking(data.tracking()))?),
+        TrackingKind::Couchbase => {
+            let opened = tracking::Couchbase::open(&config.couchbase_tracking()).await;
+            Arc::new(opened.context("the tracking store cannot be opened")?)
+        }
+    })
+}
+
 /// The tracking store, and what brings facts there.
 struct Tracking {
     store: Arc<dyn TrackingStore>,
@@ -164,12 +179,17 @@ struct Tracking {
 }
 
 impl Tracking {
-    fn start(config: &Config, data: &DataDirectory, store: &Arc<dyn Store>) -> anyhow::Result<Option<Self>> {
+    async fn start(config: &Config, data: &DataDirectory, store: &Arc<dyn Store>) -> anyhow::Result<Option<Self>> {
         if !config.tracking.enabled {
             return Ok(None);
         }
-        let tracking = tracking::Embedded::open(&config.embedded_tracking(data.tracking()))?;
-        let tracking: Arc<dyn TrackingStore> = Arc::new(tracking);
+        let tracking = open_tracking(config, data).await?;
+        if (config.store.kind, config.tracking.kind) == (StoreKind::Couchbase, TrackingKind::Embedded) {
+            tracing::warn!(
+                "this host counts only what it carries on itself, and no other host sees it: where several hosts share a \
+                 store, tracking.kind = \"couchbase\" lets them share what they count"
+            );
+        }
         let carrier = FactCarrier::new(tracking.clone(), config.tracking.source.clone());
         let relay = Relay::start(store.clone(), Destination::Tracking, Arc::new(carrier));
         let recounting = tokio::spawn(recount(tracking.clone()));

@@ -8,6 +8,7 @@ pub(crate) mod bindings;
 pub mod catalog;
 pub mod chance;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod data_directory;
 pub mod engine;

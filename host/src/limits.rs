@@ -101,6 +101,13 @@ pub const STATS_DAYS_MAX: u64 = 1000;
 /// Rows of one answer of `stats.view` or `stats.events`.
 pub const STATS_ROWS_MAX: usize = 1000;
 
+/// Different players, sessions or values of a view's group that a Couchbase tracking store keeps one by one; where there
+/// are more, it estimates.
+pub const MEMBERS_EXACT_MAX: usize = 1024;
+
+/// Names of events that a Couchbase tracking store tells apart in one bucket.
+pub const EVENT_NAMES_MAX: usize = 1000;
+
 /// Players and sessions, each time they are met in an hour or a day, that one `stats.games` looks at to count every one
 /// once; where there are more, they are not counted.
 pub const STATS_MEMBERS_MAX: usize = 2_000_000;

@@ -3,7 +3,7 @@
 use std::thread;
 
 use couchbase_node::Node;
-use croupier::store::{Couchbase, CouchbaseSettings, SetUp};
+use croupier::{cluster::SetUp, store::Couchbase};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::{
     stores::conformance::players::{Player, assert_proved},
 };
 
-const SESSION_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(super) const SESSION_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// A cluster, and hosts on it.
 pub(super) struct House<const HOSTS: usize> {
@@ -83,7 +83,7 @@ fn a_bucket_is_made_ready_and_one_that_is_not_safe_is_refused() {
     }
     let (status, _, stderr) = init(&node, "Administrator", "wrong");
     assert_eq!(status, Some(1));
-    assert!(stderr.contains("user 'Administrator' and the password in CROUPIER_COUCHBASE_PASSWORD"), "{stderr}");
+    assert!(stderr.contains("couchbase.user, and the password in CROUPIER_COUCHBASE_PASSWORD"), "{stderr}");
     runtime.block_on(node.stop());
     let (status, _, stderr) = init(&node, "Administrator", "password");
     assert_eq!(status, Some(1));
@@ -96,10 +96,11 @@ async fn a_host_speaks_tls_with_a_node_that_it_is_told_to_believe() {
     let node = node().await;
     let directory = tempfile::tempdir().unwrap();
     let certificates = directory.path().join("cluster.pem");
-    let with = |certificates: Option<&std::path::Path>| CouchbaseSettings {
-        connection: node.tls_connection_string(),
-        certificates: certificates.map(Into::into),
-        ..settings(&node)
+    let with = |certificates: Option<&std::path::Path>| {
+        let mut settings = settings(&node);
+        settings.cluster.connection = node.tls_connection_string();
+        settings.cluster.certificates = certificates.map(Into::into);
+        settings
     };
     let nobody = Couchbase::connect(&with(None), SetUp::Create).await.err().unwrap();
     assert!(nobody.to_string().contains("cannot be reached"), "{nobody}");

@@ -161,6 +161,9 @@ struct Counts {
     players: Option<u64>,
     /// Different sessions; null where they are too many to be counted for this range.
     sessions: Option<u64>,
+    /// Whether players and sessions are estimates, within some percent; left out where they are not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    estimated: bool,
     /// Void steps, by the reason.
     faults: BTreeMap<String, u64>,
     /// Events of all names.
@@ -218,6 +221,9 @@ struct GroupRow {
     key: Vec<Json>,
     /// What the group is reduced to.
     value: GroupValue,
+    /// Whether the value is an estimate, within some percent; left out where it is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    estimated: bool,
 }
 
 /// A number, or all of a view's `stats`.
@@ -231,7 +237,9 @@ enum GroupValue {
 impl From<Reduced> for GroupValue {
     fn from(reduced: Reduced) -> Self {
         match reduced {
-            Reduced::Count(count) | Reduced::Distinct(count) => Self::Number(count.into()),
+            Reduced::Count(count) | Reduced::Distinct(count) | Reduced::DistinctAbout(count) => {
+                Self::Number(count.into())
+            }
             Reduced::Sum(sum) => Self::Number(sum),
             Reduced::Stats { count, sum, min, max, squares } => Self::Stats { count, sum, min, max, squares },
         }
@@ -344,6 +352,7 @@ fn counts(rollup: Rollup, members_counted: bool) -> Counts {
         currencies: rollup.returns.iter().map(|(currency, returns)| (*currency, money(returns))).collect(),
         players: members_counted.then_some(rollup.players),
         sessions: members_counted.then_some(rollup.sessions),
+        estimated: members_counted && rollup.estimated,
         faults: rollup.faults,
         events: rollup.events,
     }
@@ -363,7 +372,8 @@ fn money(returns: &Returns) -> Money {
 
 fn group_row(group: Group) -> Result<GroupRow, ErrorReply> {
     let key = group.key.into_iter().map(Json::parse).collect::<Result<_, _>>();
-    Ok(GroupRow { key: key.map_err(|_| ErrorReply::internal())?, value: group.value.into() })
+    let estimated = matches!(group.value, Reduced::DistinctAbout(_));
+    Ok(GroupRow { key: key.map_err(|_| ErrorReply::internal())?, value: group.value.into(), estimated })
 }
 
 fn json(answer: &impl Serialize) -> Result<Json, ErrorReply> {

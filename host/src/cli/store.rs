@@ -9,11 +9,12 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use crate::{
+    cluster::{Safety, SetUp},
     config::{Config, StoreKind},
     data_directory::DataDirectory,
     identity::Digest,
     moving::Contents,
-    store::{self, Couchbase, Embedded, Safety, SetUp, Store as _},
+    store::{self, Couchbase, Embedded, Store as _},
 };
 
 /// Prepare and move where everything is kept
@@ -58,8 +59,8 @@ impl Init {
         super::runtime()?.block_on(async {
             let store = Couchbase::connect(&settings, SetUp::Create).await?;
             store.listings().await.context("the cluster has taken the scope, and does not answer")?;
-            let (bucket, scope) = (&settings.bucket, &settings.scope);
-            match store.check_bucket(&settings).await? {
+            let (bucket, scope) = (&settings.cluster.bucket, &settings.cluster.scope);
+            match store.check_bucket(&settings.cluster).await? {
                 Safety::Proved { replicas, durability_min } => {
                     println!("bucket '{bucket}': {replicas} replicas, minimum durability '{durability_min}'");
                     if replicas == 0 {
@@ -69,7 +70,7 @@ impl Init {
                     }
                 }
                 Safety::Unknown(why) => {
-                    println!("bucket '{bucket}': user '{}' may not see how it is made ({why})", settings.user);
+                    println!("bucket '{bucket}': user '{}' may not see how it is made ({why})", settings.cluster.user);
                     println!("check its minimum durability yourself, or repeat this as an administrator");
                 }
             }

@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
 
-pub use self::sections::{Activation, Couchbase, Games, Log, Operator, Publishing, Server, Store, StoreKind, Tracking};
+pub use self::sections::{
+    Activation, Couchbase, Games, Log, Operator, Publishing, Server, Store, StoreKind, Tracking, TrackingCouchbase,
+    TrackingKind,
+};
 use crate::{facts::InvalidView, identity::ViewName, limits::VIEWS_MAX, signing::InvalidPublisher};
 
 /// What every environment variable of ours begins with: `CROUPIER_<SECTION>_<OPTION>`.
@@ -41,6 +44,8 @@ pub struct Config {
     pub activation: Activation,
     /// The statistics of what is played. Views are in the file only, as [[tracking.views]]; README has an example.
     pub tracking: Tracking,
+    /// The cluster of the statistics, where they are kept in one.
+    pub tracking_couchbase: TrackingCouchbase,
     /// The operator's log.
     pub log: Log,
 }
@@ -130,6 +135,9 @@ impl Config {
         }
         if !(10..=60_000).contains(&self.couchbase.timeout_ms) {
             return wrong("couchbase.timeout_ms", "must be in 10..=60000");
+        }
+        if !(10..=60_000).contains(&self.tracking_couchbase.timeout_ms) {
+            return wrong("tracking_couchbase.timeout_ms", "must be in 10..=60000");
         }
         let games = &self.games;
         if !(1..=1000).contains(&games.concurrent_steps_max) {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::ProbationRule, engine, facts::View, identity::SourceName, rpc::Limits, store::Durability,
+    catalog::ProbationRule, cluster::Durability, engine, facts::View, identity::SourceName, rpc::Limits,
     telemetry::Format,
 };
 
@@ -221,11 +221,13 @@ impl Default for Activation {
 pub struct Tracking {
     /// Whether what happens in games is counted: true or false. What happens while it is not is never counted.
     pub enabled: bool,
-    /// Where facts and counts are kept; "" for a folder of the host's directory.
+    /// "embedded", or "couchbase" for a store that several hosts feed at once: see [tracking_couchbase].
+    pub kind: TrackingKind,
+    /// Where facts and counts are kept if embedded; "" for a folder of the host's directory.
     pub directory: PathBuf,
     /// What this host's store is called where facts of several come together.
     pub source: SourceName,
-    /// Free room on the disk below which nothing is tracked, in MiB. What happens meanwhile waits in the host's store.
+    /// Free room on the disk below which nothing is tracked if embedded, in MiB. What happens meanwhile waits in the host's store.
     pub disk_reserve_mib: u64,
     /// What is counted besides the roll-ups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -235,7 +237,61 @@ pub struct Tracking {
 impl Default for Tracking {
     fn default() -> Self {
         let source = "main".parse().expect("a name of a source");
-        Self { enabled: true, directory: PathBuf::new(), source, disk_reserve_mib: 512, views: Vec::new() }
+        Self {
+            enabled: true,
+            kind: TrackingKind::Embedded,
+            directory: PathBuf::new(),
+            source,
+            disk_reserve_mib: 512,
+            views: Vec::new(),
+        }
+    }
+}
+
+/// Where facts are kept and counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackingKind {
+    /// In a directory, by one host.
+    #[default]
+    Embedded,
+    /// In a Couchbase bucket, by any number of hosts.
+    Couchbase,
+}
+
+/// `[tracking_couchbase]`
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrackingCouchbase {
+    /// couchbase://host or couchbases://host (TLS), several hosts between commas.
+    pub connection: String,
+    /// Who the host is to the cluster.
+    pub user: String,
+    /// The user's password. Better in the environment than in a file.
+    pub password: String,
+    /// The bucket; its administrator makes it.
+    pub bucket: String,
+    /// The scope in it; 'croupier tracking init' makes it and its collections.
+    pub scope: String,
+    /// A file with the certificates (PEM) of whoever signs the cluster's; empty for those that are generally trusted.
+    pub certificates: PathBuf,
+    /// How many copies a document is in before it counts as written: as couchbase.durability.
+    pub durability: Durability,
+    /// How long one call may take, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for TrackingCouchbase {
+    fn default() -> Self {
+        let Couchbase { connection, user, password, certificates, durability, timeout_ms, .. } = Couchbase::default();
+        let (bucket, scope) = ("croupier-tracking".to_owned(), "tracking".to_owned());
+        Self { connection, user, password, bucket, scope, certificates, durability, timeout_ms }
+    }
+}
+
+impl std::fmt::Debug for TrackingCouchbase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrackingCouchbase").field("connection", &self.connection).finish_non_exhaustive()
     }
 }
 

@@ -4,9 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use data_encoding::HEXLOWER;
 
-use super::{Activation, Config, ConfigError, Couchbase, Tracking};
+use super::{Activation, Config, ConfigError, Couchbase, Tracking, TrackingCouchbase};
 use crate::{
     catalog::{self, ProbationRule},
+    cluster::{self, Advice},
     engine,
     rpc::Limits,
     signing::PublisherKeys,
@@ -103,12 +104,12 @@ impl Config {
         HEXLOWER.decode(self.operator.session_key.as_bytes()).ok()?.try_into().ok()
     }
 
-    /// The cluster.
+    /// How the tracking store in a cluster is kept.
     #[must_use]
-    pub fn couchbase(&self) -> CouchbaseSettings {
-        let Couchbase { connection, user, password, bucket, scope, certificates, durability, timeout_ms } =
-            self.couchbase.clone();
-        CouchbaseSettings {
+    pub fn couchbase_tracking(&self) -> tracking::CouchbaseSettings {
+        let TrackingCouchbase { connection, user, password, bucket, scope, certificates, durability, timeout_ms } =
+            self.tracking_couchbase.clone();
+        let cluster = cluster::Settings {
             connection,
             user,
             password,
@@ -117,6 +118,35 @@ impl Config {
             certificates: Some(certificates).filter(|path| !path.as_os_str().is_empty()),
             durability,
             timeout: Duration::from_millis(timeout_ms),
+            advice: Advice {
+                credentials: "tracking_couchbase.user, and the password in CROUPIER_TRACKING_COUCHBASE_PASSWORD",
+                collections: "make it with 'croupier tracking init', by a user who may",
+            },
+        };
+        tracking::CouchbaseSettings { cluster, views: self.tracking.views.clone() }
+    }
+
+    /// The cluster.
+    #[must_use]
+    pub fn couchbase(&self) -> CouchbaseSettings {
+        let Couchbase { connection, user, password, bucket, scope, certificates, durability, timeout_ms } =
+            self.couchbase.clone();
+        let cluster = cluster::Settings {
+            connection,
+            user,
+            password,
+            bucket,
+            scope,
+            certificates: Some(certificates).filter(|path| !path.as_os_str().is_empty()),
+            durability,
+            timeout: Duration::from_millis(timeout_ms),
+            advice: Advice {
+                credentials: "couchbase.user, and the password in CROUPIER_COUCHBASE_PASSWORD",
+                collections: "make it with 'croupier store init', by a user who may",
+            },
+        };
+        CouchbaseSettings {
+            cluster,
             cache_bytes: self.store.cache_mib << 20,
             aggregate_bytes_max: self.store.player_kib_max << 10,
         }

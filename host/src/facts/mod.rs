@@ -3,20 +3,24 @@
 //! are those of counting them all anew.
 
 mod derive;
+mod members;
 mod period;
 mod returns;
 mod rollup;
 #[cfg(test)]
 pub(crate) mod samples;
+mod tally;
 mod view;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     derive::facts_of,
+    members::{Members, Sketch},
     period::{Period, Span, spans},
     returns::{Interval, Returns},
     rollup::{Bucket, Rollup},
+    tally::{GroupTally, Tally},
     view::{Bounds, Condition, Entry, EntryValue, Field, Filter, InvalidView, Reduce, Reduced, View},
 };
 use crate::{

@@ -32,6 +32,9 @@ pub struct Rollup {
     pub players: u64,
     /// Different sessions of its facts.
     pub sessions: u64,
+    /// Whether players and sessions are estimates, because they were too many for all to be kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
     /// Void steps, by reason.
     pub faults: BTreeMap<String, u64>,
     /// Events of all names.

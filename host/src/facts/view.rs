@@ -215,6 +215,8 @@ pub enum Reduced {
     },
     /// How many different ones there are.
     Distinct(u64),
+    /// About how many: they were too many for all to be kept.
+    DistinctAbout(u64),
 }
 
 impl View {
@@ -419,6 +421,25 @@ impl Reduced {
                 *squares = squares.saturating_add(u128::from(number.unsigned_abs()).pow(2));
             }
             _ => debug_assert!(false, "a view's values are all of one kind"),
+        }
+    }
+
+    /// Adds what another group of the same view was reduced to. Different ones cannot be added up: they may be the same.
+    pub fn add_all(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Count(count), Self::Count(other)) => *count += other,
+            (Self::Sum(sum), Self::Sum(other)) => *sum += other,
+            (
+                Self::Stats { count, sum, min, max, squares },
+                Self::Stats { count: counted, sum: summed, min: least, max: greatest, squares: squared },
+            ) => {
+                *count += counted;
+                *sum += summed;
+                *min = (*min).min(*least);
+                *max = (*max).max(*greatest);
+                *squares = squares.saturating_add(*squared);
+            }
+            _ => debug_assert!(false, "groups of one view are reduced alike, and different ones are not added up"),
         }
     }
 }

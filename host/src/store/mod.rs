@@ -13,15 +13,16 @@ use std::{ops::RangeInclusive, sync::Arc};
 use async_trait::async_trait;
 use thiserror::Error;
 
+pub use self::couchbase::{Couchbase, Settings as CouchbaseSettings};
+pub use self::embedded::{Embedded, OpenError, Settings as EmbeddedSettings};
 pub(crate) use self::space::Space;
 pub use self::{
-    couchbase::{ConnectError, Couchbase, Durability, Safety, SetUp, Settings as CouchbaseSettings},
-    embedded::{Embedded, OpenError, Settings as EmbeddedSettings},
     outbox::Outbox,
     walk::{Standing, Walk},
 };
 use crate::{
     aggregate::Aggregate,
+    cluster::{ClusterError, NotWritten},
     identity::{AggregateId, GameId, ReleaseDigest},
     listing::{Act, Listing},
     record::{Destination, EncodedRecord},
@@ -94,6 +95,21 @@ pub enum StoreError {
     /// What is stored does not read back.
     #[error("the stored data is damaged: {0}")]
     Corrupt(String),
+}
+
+impl From<ClusterError> for StoreError {
+    fn from(error: ClusterError) -> Self {
+        match error {
+            ClusterError::Unavailable(why) => Self::Unavailable(why),
+            ClusterError::Corrupt(what) => Self::Corrupt(what),
+        }
+    }
+}
+
+impl From<NotWritten> for StoreError {
+    fn from(not_written: NotWritten) -> Self {
+        ClusterError::from(not_written).into()
+    }
 }
 
 /// Where aggregates and records, listings and releases are kept.

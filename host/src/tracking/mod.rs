@@ -3,12 +3,16 @@
 //! wherever the process ends; it knows nothing of steps, and what it is asked never touches the application store.
 
 mod carrier;
+mod couchbase;
 mod embedded;
+#[cfg(test)]
+mod tests;
 
 use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 
+pub use self::couchbase::{Couchbase, Settings as CouchbaseSettings};
 pub use self::{
     carrier::FactCarrier,
     embedded::{Embedded, OpenError, Settings},
@@ -95,8 +99,13 @@ pub struct Progress {
 /// Where facts are kept and counted.
 #[async_trait]
 pub trait TrackingStore: Send + Sync + 'static {
-    /// Keeps and counts those of the facts that it has not got. Durable once this returns.
+    /// Keeps and counts those of the facts that it has not got. The facts of a step come all together. Durable once this
+    /// returns; where it fails or is given up, some may be counted, and they are to be handed over again.
     async fn record(&self, facts: Vec<Fact>) -> Result<(), StoreError>;
+
+    /// Has the roll-ups and every view, or one view, counted anew from the facts: see [`Self::recount_some`]. Whether
+    /// there is such a view.
+    async fn forget_counts(&self, view: Option<ViewName>) -> Result<bool, StoreError>;
 
     /// Does a piece of the counting anew that waits to be done; `None` where nothing does. New facts are counted
     /// meanwhile.
@@ -161,24 +170,6 @@ where
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::future::ready;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn what_is_counted_anew_waits_for_room_and_for_nothing_else() {
-        let full = || Err(StoreError::Full("the disk".to_owned()));
-        let broken = || Err(StoreError::Unavailable("the disk".to_owned()));
-        for (answers, expected, left) in [
-            (vec![Ok(1), full()], Ok(1), 1),
-            (vec![full(), Ok(2), full()], Ok(2), 1),
-            (vec![broken(), Ok(3)], broken(), 1),
-        ] {
-            let mut answers = answers.into_iter();
-            let done = once_there_is_room(|| ready(answers.next().expect("it was done"))).await;
-            assert_eq!((done, answers.len()), (expected, left));
-        }
-    }
+fn closed() -> StoreError {
+    StoreError::Unavailable("the tracking store is closed".to_owned())
 }

@@ -11,7 +11,7 @@ use quick_cache::{Weighter, sync::Cache};
 use super::{
     super::{Commit, CommitError, Standing, StoreError, Waiting},
     DOCUMENT_BYTES_MAX, Settings,
-    client::{Client, Collections},
+    collections::Collections,
     decode, encode,
     index::Index,
     journal::{Addition, Journal, Journals},
@@ -20,7 +20,7 @@ use super::{
     queues::{Begun, Ended, Queues, Stale},
     raw,
 };
-use crate::{aggregate::Aggregate, identity::AggregateId, record::Destination};
+use crate::{aggregate::Aggregate, cluster::Client, identity::AggregateId, record::Destination};
 
 /// Records that ride in an aggregate's document, beside the aggregate itself.
 const TAIL_BYTES_MAX: usize = 8 << 20;

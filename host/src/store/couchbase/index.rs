@@ -5,10 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures_util::{StreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    super::StoreError,
-    client::{Client, Collections, Expected, NotWritten},
-};
+use super::{super::StoreError, collections::Collections};
+use crate::cluster::{Client, Expected, NotWritten};
 
 /// Lists that the ids of aggregates are spread over, so that none grows beyond what can be written whole.
 const AGGREGATE_LISTS: u32 = 4096;

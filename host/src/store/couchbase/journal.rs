@@ -16,9 +16,10 @@ use serde_json::value::RawValue;
 
 use super::{
     super::{CommitError, StoreError},
-    client::{Client, Collections, Document, Expected, NotWritten},
+    collections::Collections,
     outbox::{Change, Outbox},
 };
+use crate::cluster::{Client, Document, Expected, NotWritten};
 
 /// How journals are written.
 const FORMAT: u32 = 1;

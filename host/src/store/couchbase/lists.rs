@@ -10,11 +10,11 @@ use std::{
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    super::StoreError,
-    client::{Client, Collections, Expected, NotWritten},
+use super::{super::StoreError, collections::Collections};
+use crate::{
+    cluster::{Client, Expected, NotWritten},
+    identity::AggregateId,
 };
-use crate::identity::AggregateId;
 
 /// Lists of one host, so that none is long.
 const LISTS: usize = 16;

@@ -2,7 +2,7 @@
 //! committed with one compare-and-swap at the durability that was asked for; everything is found by key alone.
 
 mod aggregates;
-mod client;
+mod collections;
 mod index;
 mod journal;
 mod lists;
@@ -10,26 +10,21 @@ mod outbox;
 mod queues;
 mod releases;
 mod roster;
-mod set_up;
 mod walk;
 
 use std::{
-    fmt,
     ops::RangeInclusive,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
-use couchbase::{cluster::Cluster, durability_level::DurabilityLevel};
 use serde_json::value::RawValue;
 use tokio::{sync::RwLock, task::JoinHandle};
 
-pub use self::set_up::{ConnectError, Safety, SetUp};
 use self::{
     aggregates::Aggregates,
-    client::{Client, Collections},
+    collections::Collections,
     index::Index,
     journal::{Addition, Journals},
     outbox::Change,
@@ -39,13 +34,12 @@ use self::{
 use super::{Commit, CommitError, Store, StoreError, Waiting, Walk};
 use crate::{
     aggregate::Aggregate,
+    cluster::{self, Client, Cluster, ConnectError, DOCUMENT_BYTES_MAX, Safety, SetUp},
     identity::{AggregateId, GameId, ReleaseDigest},
     listing::{Act, Listing},
     record::Destination,
 };
 
-/// The largest document that the cluster takes, with room for what is around it.
-const DOCUMENT_BYTES_MAX: usize = 19 << 20;
 /// How often a host looks whether another one has changed what is played.
 const PULSE_LOOK: Duration = Duration::from_millis(250);
 /// How often it looks at everything.
@@ -55,67 +49,15 @@ const ROUNDS_PAUSE: Duration = Duration::from_secs(1);
 /// How long the end of a host may wait for the cluster. What is not done then, another host does.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// What an operator may choose about the cluster.
-#[derive(Clone)]
+/// What an operator may choose about the store.
+#[derive(Clone, Debug)]
 pub struct Settings {
-    /// `couchbase://host` or `couchbases://host`, several hosts between commas.
-    pub connection: String,
-    /// Who the host is to the cluster.
-    pub user: String,
-    /// The user's password.
-    pub password: String,
-    /// The bucket.
-    pub bucket: String,
-    /// The scope in it.
-    pub scope: String,
-    /// Certificates in PEM of whoever signs the cluster's, for `couchbases://`; those of the system if none.
-    pub certificates: Option<PathBuf>,
-    /// How many copies a step is kept in before it is answered.
-    pub durability: Durability,
-    /// How long one call may take.
-    pub timeout: Duration,
+    /// Where it is.
+    pub cluster: cluster::Settings,
     /// Memory for aggregates that were used lately.
     pub cache_bytes: u64,
     /// An aggregate's document.
     pub aggregate_bytes_max: usize,
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connection, user, bucket, scope, .. } = self;
-        f.debug_struct("Settings")
-            .field("connection", connection)
-            .field("user", user)
-            .field("bucket", bucket)
-            .field("scope", scope)
-            .finish_non_exhaustive()
-    }
-}
-
-/// How many copies a step is kept in before it is answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Durability {
-    /// In the memory of the active node alone: for experiments on one node without replicas.
-    None,
-    /// In the memory of a majority of nodes.
-    #[default]
-    Majority,
-    /// There, and on the disk of the active node.
-    MajorityAndPersistActive,
-    /// On the disks of a majority of nodes.
-    PersistToMajority,
-}
-
-impl Durability {
-    fn level(self) -> DurabilityLevel {
-        match self {
-            Self::None => DurabilityLevel::NONE,
-            Self::Majority => DurabilityLevel::MAJORITY,
-            Self::MajorityAndPersistActive => DurabilityLevel::MAJORITY_AND_PERSIST_ACTIVE,
-            Self::PersistToMajority => DurabilityLevel::PERSIST_TO_MAJORITY,
-        }
-    }
 }
 
 /// A store in a Couchbase bucket.
@@ -141,8 +83,29 @@ struct Inner {
 }
 
 impl Couchbase {
-    async fn new(cluster: Cluster, client: Client, settings: &Settings) -> Result<Self, StoreError> {
-        let client = Arc::new(client);
+    /// Connects, within seconds or not at all, and checks or makes what must be there.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect(settings: &Settings, set_up: SetUp) -> Result<Self, ConnectError> {
+        let cluster = Cluster::connect(&settings.cluster, set_up, &Collections::ALL).await?;
+        let unreachable = |error: StoreError| ConnectError::Unreachable {
+            connection: settings.cluster.connection.clone(),
+            reason: error.to_string(),
+        };
+        Self::new(cluster, settings).await.map_err(unreachable)
+    }
+
+    /// Finds out whether the bucket keeps what the settings ask for.
+    ///
+    /// # Errors
+    /// [`ConnectError::Unsafe`], and where the cluster does not answer.
+    pub async fn check_bucket(&self, settings: &cluster::Settings) -> Result<Safety, ConnectError> {
+        self.cluster.check_bucket(settings).await
+    }
+
+    async fn new(cluster: Cluster, settings: &Settings) -> Result<Self, StoreError> {
+        let client = cluster.client.clone();
         let host = rand::random();
         let inner = Arc::new(Inner {
             index: Index::new(client.clone()),
@@ -347,7 +310,7 @@ impl Store for Couchbase {
     fn health(&self) -> Result<(), StoreError> {
         // Whoever holds it for writing is closing the store.
         match self.inner.is_open.try_read() {
-            Ok(is_open) if *is_open => self.inner.client.health(),
+            Ok(is_open) if *is_open => Ok(self.inner.client.health()?),
             _ => Err(closed()),
         }
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::StoreError,
-    client::{Client, Collections, Expected, NotWritten},
+use super::{super::StoreError, collections::Collections};
+use crate::{
+    cluster::{Client, Expected, NotWritten},
+    identity::ReleaseDigest,
 };
-use crate::identity::ReleaseDigest;
 
 /// Bytes of one part; a third more in Base64, because documents are JSON.
 const PART_BYTES: usize = 4 << 20;

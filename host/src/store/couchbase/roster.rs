@@ -9,10 +9,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::StoreError,
-    client::{Client, Collections, Expected, NotWritten},
-};
+use super::{super::StoreError, collections::Collections};
+use crate::cluster::{Client, Expected, NotWritten};
 
 const ROSTER: &str = "hosts";
 /// How often it is tried to be written, beside others that write it too.

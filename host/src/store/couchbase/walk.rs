@@ -73,13 +73,14 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     use super::{super::*, Walk};
+    use crate::cluster::{Advice, Durability};
     use crate::record::{Destinations, EncodedRecord};
 
     /// However many ids are sought at a time: every aggregate is found once, in order.
     #[tokio::test(flavor = "multi_thread")]
     async fn ids_are_sought_in_portions_of_any_size() {
         let node = couchbase_node::Node::start(couchbase_node::Settings::default()).await.unwrap();
-        let settings = Settings {
+        let cluster = cluster::Settings {
             connection: node.connection_string(),
             user: "Administrator".to_owned(),
             password: "password".to_owned(),
@@ -88,9 +89,9 @@ mod tests {
             certificates: None,
             durability: Durability::Majority,
             timeout: Duration::from_secs(60),
-            cache_bytes: 1 << 20,
-            aggregate_bytes_max: 1 << 20,
+            advice: Advice { credentials: "the credentials", collections: "make it" },
         };
+        let settings = Settings { cluster, cache_bytes: 1 << 20, aggregate_bytes_max: 1 << 20 };
         let store = Couchbase::connect(&settings, SetUp::Create).await.unwrap();
         let mut expected = Vec::new();
         for number in 0..40 {

@@ -6,7 +6,7 @@ mod queries;
 mod recount;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod writer;
 
 use std::{
@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use self::{tables::Tables, writer::Writer};
-use super::{Counted, EventCount, Group, Progress, Series, Total, TrackingStore, ViewQuery};
+use super::{Counted, EventCount, Group, Progress, Series, Total, TrackingStore, ViewQuery, closed};
 use crate::{
     facts::{Fact, Rollup, View},
     identity::{GameId, ViewName},
@@ -77,14 +77,6 @@ impl Embedded {
         self.inner.tables.facts.approximate_len() as u64
     }
 
-    /// Has the roll-ups and every view, or one view, counted anew from the facts. Whether there is such a view.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
-    pub async fn forget_counts(&self, view: Option<ViewName>) -> Result<bool, StoreError> {
-        self.write(move |writer| writer.forget_counts(view.as_ref())).await
-    }
-
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
@@ -108,14 +100,14 @@ impl Embedded {
     }
 }
 
-fn closed() -> StoreError {
-    StoreError::Unavailable("the tracking store is closed".to_owned())
-}
-
 #[async_trait]
 impl TrackingStore for Embedded {
     async fn record(&self, facts: Vec<Fact>) -> Result<(), StoreError> {
         self.write(move |writer| writer.record(&facts)).await
+    }
+
+    async fn forget_counts(&self, view: Option<ViewName>) -> Result<bool, StoreError> {
+        self.write(move |writer| writer.forget_counts(view.as_ref())).await
     }
 
     async fn recount_some(&self) -> Result<Option<Progress>, StoreError> {

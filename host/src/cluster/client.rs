@@ -17,7 +17,7 @@ use couchbase::{
 };
 use futures_util::future::BoxFuture;
 
-use super::super::StoreError;
+use super::ClusterError;
 
 /// Calls in a row that were not answered, after which the cluster is taken for gone.
 const SILENT_CALLS_MAX: u32 = 5;
@@ -25,7 +25,7 @@ const SILENT_CALLS_MAX: u32 = 5;
 const PROBE_PAUSE: Duration = Duration::from_millis(250);
 
 /// The documents of one scope.
-pub(super) struct Client {
+pub(crate) struct Client {
     bucket: Bucket,
     scope: String,
     timeout: Duration,
@@ -37,49 +37,22 @@ pub(super) struct Client {
     probed_ms: AtomicU64,
 }
 
-/// The kinds of documents, each in a collection of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Collections {
-    /// What players are, with their newest records.
-    Aggregates,
-    /// Older records.
-    Records,
-    /// Games' listings, with their newest acts.
-    Listings,
-    /// Older acts.
-    Acts,
-    /// Components, in parts.
-    Releases,
-    /// Which documents there are.
-    Index,
-}
-
-impl Collections {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Aggregates, Self::Records, Self::Listings, Self::Acts, Self::Releases, Self::Index];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Aggregates => "aggregates",
-            Self::Records => "records",
-            Self::Listings => "listings",
-            Self::Acts => "acts",
-            Self::Releases => "releases",
-            Self::Index => "index",
-        }
-    }
+/// A kind of documents, which has a collection of its own.
+pub(crate) trait Kind: Copy + Send + Sync + 'static {
+    /// What its collection is called.
+    fn name(self) -> &'static str;
 }
 
 /// A document as it was read.
 #[derive(Clone, Debug)]
-pub(super) struct Document {
-    pub(super) bytes: Vec<u8>,
-    pub(super) cas: u64,
+pub(crate) struct Document {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) cas: u64,
 }
 
 /// Why a document was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum NotWritten {
+pub(crate) enum NotWritten {
     /// It is not as it was expected: missing, there already, or changed.
     Otherwise,
     /// It is larger than the cluster takes.
@@ -90,7 +63,7 @@ pub(super) enum NotWritten {
     Unknown(String),
 }
 
-impl From<NotWritten> for StoreError {
+impl From<NotWritten> for ClusterError {
     fn from(not_written: NotWritten) -> Self {
         Self::Unavailable(match not_written {
             NotWritten::Otherwise => "a document is not as it was expected".to_owned(),
@@ -102,7 +75,7 @@ impl From<NotWritten> for StoreError {
 
 /// How a document must be for it to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expected {
+pub(crate) enum Expected {
     /// It is not there.
     Missing,
     /// It is as it was when it had this number.
@@ -112,18 +85,18 @@ pub(super) enum Expected {
 }
 
 impl Client {
-    pub(super) fn new(bucket: Bucket, scope: String, timeout: Duration, durability: DurabilityLevel) -> Self {
+    pub(crate) fn new(bucket: Bucket, scope: String, timeout: Duration, durability: DurabilityLevel) -> Self {
         let (silent, probed_ms) = (AtomicU32::new(0), AtomicU64::new(0));
         Self { bucket, scope, timeout, durability, begun: Instant::now(), silent, probed_ms }
     }
 
-    pub(super) fn timeout(&self) -> Duration {
+    pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
 
     /// # Errors
     /// Where the cluster does not answer or refuses.
-    pub(super) async fn get(&self, collection: Collections, key: &str) -> Result<Option<Document>, StoreError> {
+    pub(crate) async fn get(&self, collection: impl Kind, key: &str) -> Result<Option<Document>, ClusterError> {
         let (collection, key) = (self.collection(collection), key.to_owned());
         match self.within_time(Box::pin(async move { collection.get(key, None).await })).await {
             Ok(found) => {
@@ -131,7 +104,7 @@ impl Client {
                 Ok(Some(Document { bytes: bytes.to_vec(), cas: found.cas() }))
             }
             Err(Failed::By(error)) if *error.kind() == ErrorKind::DocumentNotFound => Ok(None),
-            Err(error) => Err(StoreError::Unavailable(error.words())),
+            Err(error) => Err(ClusterError::Unavailable(error.words())),
         }
     }
 
@@ -139,28 +112,28 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub(super) async fn number(
+    pub(crate) async fn number(
         &self,
-        collection: Collections,
+        collection: impl Kind,
         key: &str,
         path: &str,
-    ) -> Result<Option<u64>, StoreError> {
+    ) -> Result<Option<u64>, ClusterError> {
         let (collection, document) = (self.collection(collection), key.to_owned());
         let specs = [LookupInSpec::get(path, None)];
         match self.within_time(Box::pin(async move { collection.lookup_in(document, &specs, None).await })).await {
             Ok(found) => {
                 let number = found.content_as(0);
-                number.map(Some).map_err(|error| StoreError::Corrupt(format!("{path} of {key}: {error}")))
+                number.map(Some).map_err(|error| ClusterError::Corrupt(format!("{path} of {key}: {error}")))
             }
             Err(Failed::By(error)) if *error.kind() == ErrorKind::DocumentNotFound => Ok(None),
-            Err(error) => Err(StoreError::Unavailable(error.words())),
+            Err(error) => Err(ClusterError::Unavailable(error.words())),
         }
     }
 
     /// Writes a document, durably: the number of what it is now.
-    pub(super) async fn put(
+    pub(crate) async fn put(
         &self,
-        collection: Collections,
+        collection: impl Kind,
         key: &str,
         bytes: &[u8],
         expected: Expected,
@@ -192,22 +165,22 @@ impl Client {
     ///
     /// # Errors
     /// Where nobody can tell that it is gone.
-    pub(super) async fn remove(&self, collection: Collections, key: &str) -> Result<(), StoreError> {
+    pub(crate) async fn remove(&self, collection: impl Kind, key: &str) -> Result<(), ClusterError> {
         let (collection, key) = (self.collection(collection), key.to_owned());
         let options = RemoveOptions::new().durability_level(self.durability.clone());
         match self.within_time(Box::pin(async move { collection.remove(key, options).await })).await {
             Ok(_) => Ok(()),
             Err(Failed::By(error)) if *error.kind() == ErrorKind::DocumentNotFound => Ok(()),
-            Err(error) => Err(StoreError::Unavailable(error.words())),
+            Err(error) => Err(ClusterError::Unavailable(error.words())),
         }
     }
 
     /// Whether the cluster has answered lately.
-    pub(super) fn health(&self) -> Result<(), StoreError> {
+    pub(crate) fn health(&self) -> Result<(), ClusterError> {
         if self.silent.load(Ordering::Relaxed) < SILENT_CALLS_MAX { Ok(()) } else { Err(gone()) }
     }
 
-    fn collection(&self, collection: Collections) -> Collection {
+    fn collection(&self, collection: impl Kind) -> Collection {
         self.bucket.scope(&self.scope).collection(collection.name())
     }
 
@@ -230,7 +203,10 @@ impl Client {
             Err(_) => {
                 let silent = self.silent.fetch_add(1, Ordering::Relaxed) + 1;
                 if silent == SILENT_CALLS_MAX {
-                    tracing::error!("the Couchbase cluster does not answer; steps are refused until it does");
+                    tracing::error!(
+                        scope = self.scope,
+                        "a Couchbase cluster does not answer; what needs it is refused until it does"
+                    );
                 }
                 Err(Failed::Silent(self.timeout))
             }
@@ -292,6 +268,6 @@ impl Failed {
     }
 }
 
-fn gone() -> StoreError {
-    StoreError::Unavailable("the Couchbase cluster does not answer".to_owned())
+fn gone() -> ClusterError {
+    ClusterError::Unavailable("the Couchbase cluster does not answer".to_owned())
 }

@@ -1,11 +1,10 @@
-//! From an address to a store: connecting within bounds, and making or checking what must be there.
+//! From an address to documents: connecting within bounds, and making or checking what must be there.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use couchbase::{
     authenticator::PasswordAuthenticator,
     bucket::Bucket,
-    cluster::Cluster,
     durability_level::DurabilityLevel,
     error::ErrorKind,
     management::{
@@ -19,8 +18,8 @@ use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use thiserror::Error;
 
 use super::{
-    Couchbase, Settings,
-    client::{Client, Collections},
+    Cluster, Settings,
+    client::{Client, Kind},
 };
 
 /// How long a start waits for the cluster.
@@ -41,15 +40,14 @@ pub enum ConnectError {
         reason: String,
     },
     /// It does not know the user, or not this password.
-    #[error(
-        "the Couchbase cluster {connection} refuses user '{user}': check couchbase.user, and the password in \
-         CROUPIER_COUCHBASE_PASSWORD"
-    )]
+    #[error("the Couchbase cluster {connection} refuses user '{user}': check {advice}")]
     Refused {
         /// Where.
         connection: String,
         /// Who.
         user: String,
+        /// What to look at.
+        advice: &'static str,
     },
     /// A bucket, scope or collection is missing.
     #[error("{what} is missing in the Couchbase cluster: {advice}")]
@@ -100,18 +98,22 @@ pub enum SetUp {
     Create,
 }
 
-impl Couchbase {
+impl Cluster {
     /// Connects, within seconds or not at all, and checks or makes what must be there.
     ///
     /// # Errors
     /// [`ConnectError`].
-    pub async fn connect(settings: &Settings, set_up: SetUp) -> Result<Self, ConnectError> {
+    pub(crate) async fn connect(settings: &Settings, set_up: SetUp, kinds: &[impl Kind]) -> Result<Self, ConnectError> {
         let unreachable =
             |reason: String| ConnectError::Unreachable { connection: settings.connection.clone(), reason };
-        let refused = || ConnectError::Refused { connection: settings.connection.clone(), user: settings.user.clone() };
+        let refused = || ConnectError::Refused {
+            connection: settings.connection.clone(),
+            user: settings.user.clone(),
+            advice: settings.advice.credentials,
+        };
         // Behind a pointer, as in the client: it is deep.
         let connecting: BoxFuture<'_, Result<_, ConnectError>> = Box::pin(async {
-            let cluster = Cluster::connect(&settings.connection, options(settings)?).await;
+            let cluster = couchbase::cluster::Cluster::connect(&settings.connection, options(settings)?).await;
             let cluster = cluster.map_err(|error| match error.kind() {
                 ErrorKind::AuthenticationFailure => refused(),
                 _ => unreachable(error.to_string()),
@@ -130,29 +132,28 @@ impl Couchbase {
         let in_time = tokio::time::timeout(CONNECT_WAIT_MAX, connecting).await;
         let (cluster, bucket) = in_time.map_err(|_| {
             let reason = format!(
-                "it was not ready within {CONNECT_WAIT_MAX:?}: check its address, user '{}' and the password in \
-                 CROUPIER_COUCHBASE_PASSWORD, and that bucket '{}' exists",
-                settings.user, settings.bucket
+                "it was not ready within {CONNECT_WAIT_MAX:?}: check its address, {}, and that bucket '{}' exists",
+                settings.advice.credentials, settings.bucket
             );
             unreachable(reason)
         })??;
         if set_up == SetUp::Create {
-            let creating: BoxFuture<'_, Result<(), String>> = Box::pin(create(&bucket, &settings.scope));
+            let creating: BoxFuture<'_, Result<(), String>> = Box::pin(create(&bucket, &settings.scope, kinds));
             creating.await.map_err(unreachable)?;
         }
         let client = Client::new(bucket, settings.scope.clone(), settings.timeout, settings.durability.level());
-        verify(&client, settings, set_up).await?;
-        Self::new(cluster, client, settings).await.map_err(|error| unreachable(error.to_string()))
+        verify(&client, settings, set_up, kinds).await?;
+        Ok(Self { client: Arc::new(client), cluster })
     }
 }
 
-impl Couchbase {
+impl Cluster {
     /// Finds out whether the bucket itself keeps what the settings ask for: a host asks for its durability with every
     /// write, but whoever else writes there, by hand or by mistake, need not.
     ///
     /// # Errors
     /// [`ConnectError::Unsafe`], and where the cluster does not answer.
-    pub async fn check_bucket(&self, settings: &Settings) -> Result<Safety, ConnectError> {
+    pub(crate) async fn check_bucket(&self, settings: &Settings) -> Result<Safety, ConnectError> {
         let buckets = self.cluster.buckets();
         let looking: BoxFuture<'_, _> = Box::pin(buckets.get_bucket(&settings.bucket, None));
         match tokio::time::timeout(CONNECT_WAIT_MAX, looking).await {
@@ -203,15 +204,14 @@ fn options(settings: &Settings) -> Result<ClusterOptions, ConnectError> {
 }
 
 /// Makes the scope and its collections; what is there stays.
-async fn create(bucket: &Bucket, scope: &str) -> Result<(), String> {
+async fn create(bucket: &Bucket, scope: &str, kinds: &[impl Kind]) -> Result<(), String> {
     let collections = bucket.collections();
     match collections.create_scope(scope, None).await {
         Ok(()) => {}
         Err(error) if *error.kind() == ErrorKind::ScopeExists => {}
         Err(error) => return Err(format!("scope '{scope}' cannot be made: {error}")),
     }
-    for collection in Collections::ALL {
-        let name = collection.name();
+    for name in kinds.iter().map(|kind| kind.name()) {
         match collections.create_collection(scope, name, CreateCollectionSettings::new(), None).await {
             Ok(()) => {}
             Err(error) if *error.kind() == ErrorKind::CollectionExists => {}
@@ -222,14 +222,14 @@ async fn create(bucket: &Bucket, scope: &str) -> Result<(), String> {
 }
 
 /// Looks into every collection. Those that were just made take a while to be known everywhere.
-async fn verify(client: &Client, settings: &Settings, set_up: SetUp) -> Result<(), ConnectError> {
+async fn verify(client: &Client, settings: &Settings, set_up: SetUp, kinds: &[impl Kind]) -> Result<(), ConnectError> {
     let deadline = tokio::time::Instant::now() + CREATE_WAIT_MAX;
-    for collection in Collections::ALL {
+    for &collection in kinds {
         while let Err(error) = client.get(collection, "croupier").await {
             if set_up == SetUp::Verify || tokio::time::Instant::now() > deadline {
                 let name = collection.name();
                 let what = format!("collection '{}.{}.{name}' ({error})", settings.bucket, settings.scope);
-                let advice = "make it with 'croupier store init', by a user who may";
+                let advice = settings.advice.collections;
                 return Err(ConnectError::Missing { what, advice });
             }
             tokio::time::sleep(CREATE_LOOK).await;
