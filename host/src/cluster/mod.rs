@@ -2,6 +2,7 @@
 //! its own; what the documents mean is no business of this module.
 
 mod client;
+mod documents;
 mod set_up;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
@@ -9,8 +10,11 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use couchbase::durability_level::DurabilityLevel;
 use thiserror::Error;
 
-pub(crate) use self::client::{Client, Document, Expected, Kind, NotWritten};
 pub use self::set_up::{ConnectError, Safety, SetUp};
+pub(crate) use self::{
+    client::{Client, Document, Expected, Kind, NotWritten},
+    documents::{Documents, Written},
+};
 
 /// The largest document that a cluster takes, with room for what is around it.
 pub(crate) const DOCUMENT_BYTES_MAX: usize = 19 << 20;

@@ -109,29 +109,33 @@ impl Config {
     pub fn couchbase_tracking(&self) -> tracking::CouchbaseSettings {
         let TrackingCouchbase { connection, user, password, bucket, scope, certificates, durability, timeout_ms } =
             self.tracking_couchbase.clone();
-        let cluster = cluster::Settings {
-            connection,
-            user,
-            password,
-            bucket,
-            scope,
-            certificates: Some(certificates).filter(|path| !path.as_os_str().is_empty()),
-            durability,
-            timeout: Duration::from_millis(timeout_ms),
-            advice: Advice {
-                credentials: "tracking_couchbase.user, and the password in CROUPIER_TRACKING_COUCHBASE_PASSWORD",
-                collections: "make it with 'croupier tracking init', by a user who may",
-            },
-        };
+        let section = Couchbase { connection, user, password, bucket, scope, certificates, durability, timeout_ms };
+        let cluster = section.cluster(Advice {
+            credentials: "tracking_couchbase.user, and the password in CROUPIER_TRACKING_COUCHBASE_PASSWORD",
+            collections: "make it with 'croupier tracking init', by a user who may",
+        });
         tracking::CouchbaseSettings { cluster, views: self.tracking.views.clone() }
     }
 
     /// The cluster.
     #[must_use]
     pub fn couchbase(&self) -> CouchbaseSettings {
-        let Couchbase { connection, user, password, bucket, scope, certificates, durability, timeout_ms } =
-            self.couchbase.clone();
-        let cluster = cluster::Settings {
+        let cluster = self.couchbase.clone().cluster(Advice {
+            credentials: "couchbase.user, and the password in CROUPIER_COUCHBASE_PASSWORD",
+            collections: "make it with 'croupier store init', by a user who may",
+        });
+        CouchbaseSettings {
+            cluster,
+            cache_bytes: self.store.cache_mib << 20,
+            aggregate_bytes_max: self.store.player_kib_max << 10,
+        }
+    }
+}
+
+impl Couchbase {
+    fn cluster(self, advice: Advice) -> cluster::Settings {
+        let Self { connection, user, password, bucket, scope, certificates, durability, timeout_ms } = self;
+        cluster::Settings {
             connection,
             user,
             password,
@@ -140,15 +144,7 @@ impl Config {
             certificates: Some(certificates).filter(|path| !path.as_os_str().is_empty()),
             durability,
             timeout: Duration::from_millis(timeout_ms),
-            advice: Advice {
-                credentials: "couchbase.user, and the password in CROUPIER_COUCHBASE_PASSWORD",
-                collections: "make it with 'croupier store init', by a user who may",
-            },
-        };
-        CouchbaseSettings {
-            cluster,
-            cache_bytes: self.store.cache_mib << 20,
-            aggregate_bytes_max: self.store.player_kib_max << 10,
+            advice,
         }
     }
 }

@@ -15,7 +15,10 @@ use thiserror::Error;
 
 pub use self::couchbase::{Couchbase, Settings as CouchbaseSettings};
 pub use self::embedded::{Embedded, OpenError, Settings as EmbeddedSettings};
-pub(crate) use self::space::Space;
+pub(crate) use self::{
+    embedded::{describe, unavailable},
+    space::Space,
+};
 pub use self::{
     outbox::Outbox,
     walk::{Standing, Walk},

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use quick_cache::{Weighter, sync::Cache};
 
 use super::{
@@ -192,10 +192,15 @@ impl Aggregates {
         self.journals.entries(id.as_str(), steps).await
     }
 
-    /// An aggregate and what waits of it, as its document says. Past this host's memory.
-    pub(super) async fn standing(&self, id: &AggregateId) -> Result<Option<Standing>, StoreError> {
-        let Some(journal) = self.journals.get(id.as_str()).await? else { return Ok(None) };
-        Ok(Some(Standing { aggregate: aggregate(id, &journal)?, waiting: journal.outbox }))
+    /// Aggregates and what waits of them, as their documents say, in the order of these ids. Past this host's memory.
+    pub(super) async fn standing(&self, ids: impl IntoIterator<Item = String>) -> Result<Vec<Standing>, StoreError> {
+        let looks = ids.into_iter().map(|id| async move {
+            let id: AggregateId = id.parse().map_err(|_| StoreError::Corrupt(format!("'{id}' is no aggregate")))?;
+            let Some(journal) = self.journals.get(id.as_str()).await? else { return Ok::<_, StoreError>(None) };
+            Ok(Some(Standing { aggregate: aggregate(&id, &journal)?, waiting: journal.outbox }))
+        });
+        // An id may have been listed whose first step was never taken.
+        stream::iter(looks).buffered(AT_ONCE).try_filter_map(|found| async move { Ok(found) }).try_collect().await
     }
 
     pub(super) async fn after(
@@ -205,19 +210,13 @@ impl Aggregates {
     ) -> Result<Vec<Arc<Aggregate>>, StoreError> {
         let mut after = after.map(|after| after.as_str().to_owned());
         loop {
-            let ids = self.index.aggregates_after(after.as_deref()).await?;
-            let mut aggregates = Vec::new();
-            for id in ids.iter().take(count_max) {
-                let id: AggregateId = id.parse().map_err(|_| StoreError::Corrupt(format!("'{id}' is no aggregate")))?;
-                // An id may have been listed whose first step was never taken.
-                if let Some(journal) = self.journals.get(id.as_str()).await? {
-                    aggregates.push(aggregate(&id, &journal)?);
-                }
+            let mut ids = self.index.aggregates_after(after.as_deref()).await?;
+            ids.truncate(count_max);
+            after = ids.last().cloned();
+            let found = self.standing(ids).await?;
+            if !found.is_empty() || after.is_none() {
+                return Ok(found.into_iter().map(|standing| standing.aggregate).collect());
             }
-            if !aggregates.is_empty() || ids.is_empty() {
-                return Ok(aggregates);
-            }
-            after = ids.into_iter().take(count_max).next_back();
         }
     }
 

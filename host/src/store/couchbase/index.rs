@@ -6,13 +6,13 @@ use futures_util::{StreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 
 use super::{super::StoreError, collections::Collections};
-use crate::cluster::{Client, Expected, NotWritten};
+use crate::cluster::{Client, Documents, Expected};
 
 /// Lists that the ids of aggregates are spread over, so that none grows beyond what can be written whole.
 const AGGREGATE_LISTS: u32 = 4096;
 
 /// How often a list that others change too is tried again.
-const TRIES_MAX: u32 = 64;
+const TRIES_MAX: u32 = 65;
 /// Lists that are read side by side, because many may be empty.
 const LISTS_AT_ONCE: usize = 64;
 const PULSE: &str = "pulse";
@@ -20,24 +20,26 @@ const PULSE: &str = "pulse";
 /// The lists.
 pub(super) struct Index {
     client: Arc<Client>,
+    documents: Documents,
 }
 
 impl Index {
     pub(super) fn new(client: Arc<Client>) -> Self {
-        Self { client }
+        let documents = Documents::new(client.clone(), "the store", TRIES_MAX);
+        Self { client, documents }
     }
 
     /// Before the aggregate itself: an id without one does no harm.
     pub(super) async fn add_aggregate(&self, id: &str) -> Result<(), StoreError> {
-        self.add(&list_key(list_of(id)), id).await
+        Ok(self.documents.list(Collections::Index, &list_key(list_of(id)), &[id.to_owned()]).await?)
     }
 
     pub(super) async fn add_game(&self, game: &str) -> Result<(), StoreError> {
-        self.add("games", game).await
+        Ok(self.documents.list(Collections::Index, "games", &[game.to_owned()]).await?)
     }
 
     pub(super) async fn games(&self) -> Result<BTreeSet<String>, StoreError> {
-        Ok(self.list("games").await?.0)
+        self.list("games").await
     }
 
     /// Says to all hosts that a listing has changed.
@@ -56,7 +58,7 @@ impl Index {
     pub(super) async fn aggregates_after(&self, after: Option<&str>) -> Result<Vec<String>, StoreError> {
         let first = after.map_or(0, list_of);
         let lists = (first..AGGREGATE_LISTS).map(|list| async move {
-            let (ids, _) = self.list(&list_key(list)).await?;
+            let ids = self.list(&list_key(list)).await?;
             let is_after = |id: &String| list > first || after.is_none_or(|after| id.as_str() > after);
             Ok::<Vec<_>, StoreError>(ids.into_iter().filter(is_after).collect())
         });
@@ -76,8 +78,7 @@ impl Index {
         after: Option<&str>,
         count_max: usize,
     ) -> Result<BTreeSet<String>, StoreError> {
-        let lists =
-            (0..AGGREGATE_LISTS).map(|list| async move { Ok::<_, StoreError>(self.list(&list_key(list)).await?.0) });
+        let lists = (0..AGGREGATE_LISTS).map(|list| async move { self.list(&list_key(list)).await });
         let mut lists = stream::iter(lists).buffer_unordered(LISTS_AT_ONCE);
         let mut least = BTreeSet::new();
         while let Some(ids) = lists.next().await {
@@ -89,35 +90,8 @@ impl Index {
         Ok(least)
     }
 
-    async fn add(&self, key: &str, id: &str) -> Result<(), StoreError> {
-        for _ in 0..=TRIES_MAX {
-            let (mut ids, expected) = self.list(key).await?;
-            if !ids.insert(id.to_owned()) {
-                return Ok(());
-            }
-            let bytes = serde_json::to_vec(&ids).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-            match self.client.put(Collections::Index, key, &bytes, expected).await {
-                Ok(_) => return Ok(()),
-                // Somebody else has added something, or it is there already: looked at again.
-                Err(NotWritten::Otherwise | NotWritten::Unknown(_)) => {}
-                Err(NotWritten::TooLarge) => {
-                    return Err(StoreError::Unavailable(format!("the list {key} has become too large")));
-                }
-                Err(NotWritten::Refused(why)) => return Err(StoreError::Unavailable(why)),
-            }
-        }
-        Err(StoreError::Unavailable(format!("the list {key} is changed by too many at once")))
-    }
-
-    async fn list(&self, key: &str) -> Result<(BTreeSet<String>, Expected), StoreError> {
-        match self.client.get(Collections::Index, key).await? {
-            None => Ok((BTreeSet::new(), Expected::Missing)),
-            Some(document) => {
-                let ids = serde_json::from_slice(&document.bytes)
-                    .map_err(|error| StoreError::Corrupt(format!("the list {key}: {error}")))?;
-                Ok((ids, Expected::Cas(document.cas)))
-            }
-        }
+    async fn list(&self, key: &str) -> Result<BTreeSet<String>, StoreError> {
+        Ok(self.documents.listed(Collections::Index, key).await?)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{super::StoreError, collections::Collections};
-use crate::cluster::{Client, Expected, NotWritten};
+use crate::cluster::{self, Client, Documents};
 
 const ROSTER: &str = "hosts";
 /// How often it is tried to be written, beside others that write it too.
@@ -26,7 +26,7 @@ const FORGET_AFTER: Duration = Duration::from_hours(1);
 
 /// The hosts as this one knows them.
 pub(super) struct Roster {
-    client: Arc<Client>,
+    documents: Documents,
     host: u64,
     others: BTreeMap<u64, Other>,
 }
@@ -58,7 +58,7 @@ type Written = BTreeMap<u64, Beats>;
 
 impl Roster {
     pub(super) fn new(client: Arc<Client>, host: u64) -> Self {
-        Self { client, host, others: BTreeMap::new() }
+        Self { documents: Documents::new(client, "the store", TRIES_MAX), host, others: BTreeMap::new() }
     }
 
     pub(super) fn host(&self) -> u64 {
@@ -136,25 +136,15 @@ impl Roster {
     }
 
     async fn change(&self, change: impl Fn(&mut Written) -> bool) -> Result<Written, StoreError> {
-        for _ in 0..TRIES_MAX {
-            let (mut written, expected) = match self.client.get(Collections::Index, ROSTER).await? {
-                None => (Written::new(), Expected::Missing),
-                Some(document) => {
-                    let written = serde_json::from_slice(&document.bytes)
-                        .map_err(|error| StoreError::Corrupt(format!("the list {ROSTER}: {error}")))?;
-                    (written, Expected::Cas(document.cas))
-                }
-            };
-            if !change(&mut written) {
-                return Ok(written);
-            }
-            let bytes = serde_json::to_vec(&written).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-            match self.client.put(Collections::Index, ROSTER, &bytes, expected).await {
-                Ok(_) => return Ok(written),
-                Err(NotWritten::Otherwise | NotWritten::Unknown(_)) => {}
-                Err(not_written) => return Err(not_written.into()),
+        for _ in self.documents.tries() {
+            let (found, expected) = self.documents.find::<Written>(Collections::Index, ROSTER).await?;
+            let mut hosts = found.unwrap_or_default();
+            if !change(&mut hosts)
+                || self.documents.write(Collections::Index, ROSTER, &hosts, expected).await? == cluster::Written::Yes
+            {
+                return Ok(hosts);
             }
         }
-        Err(StoreError::Unavailable(format!("the list {ROSTER} is changed by too many at once")))
+        Err(self.documents.contended(Collections::Index, ROSTER).into())
     }
 }

@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 
 use async_trait::async_trait;
-use futures_util::{StreamExt as _, stream};
 
 use super::{
     super::{Standing, StoreError},
@@ -37,11 +36,6 @@ impl<'a> Walk<'a> {
             ids_max: IDS_MAX,
         }
     }
-
-    async fn read(&self, id: String) -> Result<Option<Standing>, StoreError> {
-        let id: AggregateId = id.parse().map_err(|_| StoreError::Corrupt(format!("'{id}' is no aggregate")))?;
-        self.aggregates.standing(&id).await
-    }
 }
 
 #[async_trait]
@@ -54,13 +48,7 @@ impl super::Walk for Walk<'_> {
                 let Some(last) = self.ids.back() else { return Ok(Vec::new()) };
                 self.after = Some(last.clone());
             }
-            let ids: Vec<_> = self.ids.drain(..self.ids.len().min(PAGE)).collect();
-            let mut looks = stream::iter(ids.into_iter().map(|id| self.read(id))).buffered(PAGE);
-            let mut page = Vec::new();
-            while let Some(standing) = looks.next().await {
-                // An id may have been listed whose first step was never taken.
-                page.extend(standing?);
-            }
+            let page = self.aggregates.standing(self.ids.drain(..self.ids.len().min(PAGE))).await?;
             if !page.is_empty() {
                 return Ok(page);
             }

@@ -19,10 +19,11 @@ use quick_cache::{Weighter, sync::Cache};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
+pub(crate) use self::tables::{describe, unavailable};
 use self::{
     committer::{Change, Committer, Request},
     releases::Releases,
-    tables::{Tables, describe, encode},
+    tables::{Tables, encode},
 };
 use super::{Commit, CommitError, Store, StoreError, Waiting, Walk, space::Space};
 use crate::{

@@ -198,11 +198,12 @@ fn decode<T: DeserializeOwned>(id: &str, document: &[u8]) -> Result<T, StoreErro
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
-pub(super) fn unavailable(error: fjall::Error) -> StoreError {
+pub(crate) fn unavailable(error: fjall::Error) -> StoreError {
     StoreError::Unavailable(describe(&error))
 }
 
-pub(super) fn describe(error: &fjall::Error) -> String {
+/// What an operator is told of it.
+pub(crate) fn describe(error: &fjall::Error) -> String {
     match error {
         fjall::Error::Locked => "another process is using it".to_owned(),
         fjall::Error::Io(error) => error.to_string(),

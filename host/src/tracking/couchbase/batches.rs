@@ -23,11 +23,14 @@ use serde::{Deserialize, Serialize};
 use super::{
     claims::{Claims, steps_of},
     counts::{Delta, Deltas, Mark, deltas},
-    documents::{Documents, Written, contended, tries},
     kinds::{self, BatchId, Kinds},
     plan::Plan,
 };
-use crate::{cluster::Expected, facts::Fact, store::StoreError};
+use crate::{
+    cluster::{Documents, Expected, Written},
+    facts::Fact,
+    store::StoreError,
+};
 
 /// Documents that are changed side by side.
 pub(super) const AT_ONCE: usize = 32;
@@ -70,12 +73,12 @@ impl Batches {
     }
 
     pub(super) async fn get(&self, id: BatchId) -> Result<(Option<Batch>, Expected), StoreError> {
-        self.documents.find(Kinds::Batches, &id.to_string()).await
+        Ok(self.documents.find(Kinds::Batches, &id.to_string()).await?)
     }
 
     /// Inserts a batch where there is none. Whether it is known to have been inserted; else there may be one now.
     pub(super) async fn insert(&self, id: BatchId, batch: &Batch) -> Result<Written, StoreError> {
-        self.documents.write(Kinds::Batches, &id.to_string(), batch, Expected::Missing).await
+        Ok(self.documents.write(Kinds::Batches, &id.to_string(), batch, Expected::Missing).await?)
     }
 
     pub(super) async fn plan(&self) -> Result<Plan, StoreError> {
@@ -107,7 +110,7 @@ impl Batches {
     /// Brings a batch to its end, from wherever it is.
     pub(super) async fn finish(&self, id: BatchId) -> Result<Finished, StoreError> {
         let mut ahead = Vec::new();
-        for _ in tries() {
+        for _ in self.documents.tries() {
             match self.get(id).await? {
                 (None, _) => return Ok(Finished::Missing),
                 (Some(Batch::Sealed), _) => return Ok(Finished::Sealed),
@@ -118,7 +121,7 @@ impl Batches {
                 }
             }
         }
-        Err(contended(Kinds::Batches, &id.to_string()))
+        Err(self.documents.contended(Kinds::Batches, &id.to_string()).into())
     }
 
     /// Claims the steps of an intent, and replaces it by what was claimed, unless somebody else has. Batches that were
@@ -148,7 +151,7 @@ impl Batches {
     }
 
     async fn claim(&self, id: BatchId, key: &str, steps: &[u64]) -> Result<Claims, StoreError> {
-        for _ in tries() {
+        for _ in self.documents.tries() {
             let (found, expected) = self.documents.find::<Claims>(Kinds::Claims, key).await?;
             let claims = found.unwrap_or_default();
             for open in claims.open() {
@@ -159,7 +162,7 @@ impl Batches {
                 return Ok(claiming);
             }
         }
-        Err(contended(Kinds::Claims, key))
+        Err(self.documents.contended(Kinds::Claims, key).into())
     }
 
     /// Counts what is fixed, in those of its generations that are still wanted.
@@ -184,10 +187,10 @@ impl Batches {
     /// Changes every count once for this mark.
     pub(super) async fn apply(&self, deltas: Deltas, mark: Mark) -> Result<(), StoreError> {
         let Deltas { games, tallies, groups, group_tallies } = deltas;
-        self.documents.list(kinds::GAMES, &games).await?;
+        self.documents.list(Kinds::Index, kinds::GAMES, &games).await?;
         let listing = groups.into_iter().map(|(list, keys)| {
             let documents = self.documents.clone();
-            async move { documents.list(&list, &keys).await }
+            async move { documents.list(Kinds::Index, &list, &keys).await }
         });
         stream::iter(listing).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         self.apply_all(tallies, mark).await?;

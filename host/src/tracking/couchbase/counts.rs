@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     batches::Batches,
-    documents::{Written, contended, tries},
     kinds::{self, BatchId, Kinds},
     plan::Generation,
 };
 use crate::{
+    cluster::Written,
     facts::{Fact, GroupTally, Tally},
     identity::GameId,
     store::StoreError,
@@ -123,7 +123,7 @@ impl<T> Count<T> {
 
 impl Batches {
     pub(super) async fn apply_one<T: Delta>(&self, key: &str, delta: &T, mark: Mark) -> Result<(), StoreError> {
-        for _ in tries() {
+        for _ in self.documents.tries() {
             let (found, expected) = self.documents.find::<Count<T>>(Kinds::Counts, key).await?;
             if found.as_ref().is_some_and(|found| found.has(mark)) {
                 return Ok(());
@@ -147,7 +147,7 @@ impl Batches {
                 return Ok(());
             }
         }
-        Err(contended(Kinds::Counts, key))
+        Err(self.documents.contended(Kinds::Counts, key).into())
     }
 
     /// Writers come and go: what they have left is forgotten where it may be.

@@ -4,7 +4,6 @@
 mod batches;
 mod claims;
 mod counts;
-mod documents;
 mod kinds;
 mod plan;
 mod queries;
@@ -18,14 +17,17 @@ use std::ops::Range;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use self::{batches::Batches, documents::Documents, kinds::Kinds, writer::Writer};
+use self::{batches::Batches, kinds::Kinds, writer::Writer};
 use super::{Counted, EventCount, Group, Progress, Series, Total, TrackingStore, ViewQuery, closed};
 use crate::{
-    cluster::{self, Cluster, ConnectError, SetUp},
+    cluster::{self, Cluster, ConnectError, Documents, SetUp},
     facts::{Fact, Rollup, View},
     identity::{GameId, ViewName},
     store::StoreError,
 };
+
+/// How often a document that others change too is tried again.
+const TRIES_MAX: u32 = 64;
 
 /// What an operator may choose about a tracking store in a cluster.
 #[derive(Clone, Debug)]
@@ -57,7 +59,7 @@ impl Couchbase {
             reason: error.to_string(),
         };
         let cluster = Cluster::connect(&settings.cluster, SetUp::Verify, &Kinds::ALL).await?;
-        let batches = Batches::new(Documents::new(cluster.client.clone()));
+        let batches = Batches::new(Documents::new(cluster.client.clone(), "the tracking store", TRIES_MAX));
         let opening = async {
             // Before any batch of this host's.
             batches.declare(&settings.views).await?;

@@ -58,7 +58,7 @@ impl Batches {
         let (generation, complete) = self.rollups().await?;
         let games: BTreeSet<GameId> = match &game {
             Some(game) => BTreeSet::from([game.clone()]),
-            None => self.documents.listed(kinds::GAMES).await?,
+            None => self.documents.listed(Kinds::Index, kinds::GAMES).await?,
         };
         let spans = range.map_or_else(|| vec![(Period::Ever, 0..1)], spans);
         let mut totals = Vec::new();
@@ -107,7 +107,7 @@ impl Batches {
         let number = generation.number;
         let lists = (0..kinds::GROUP_LISTS).map(|list| {
             let (documents, key) = (self.documents.clone(), kinds::group_list(number, list));
-            async move { documents.listed::<Vec<String>>(&key).await }
+            async move { documents.listed::<Vec<String>>(Kinds::Index, &key).await }
         });
         let lists: Vec<_> = stream::iter(lists).buffer_unordered(AT_ONCE).try_collect().await?;
         let is_wanted =

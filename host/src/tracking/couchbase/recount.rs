@@ -5,12 +5,11 @@ use super::{
     super::Progress,
     batches::{Batch, Batches, Finished},
     counts::{Mark, deltas},
-    documents::{Written, contended, tries},
     kinds::{self, BatchId, Kinds},
     plan::{Generation, Plan},
     writer::Writers,
 };
-use crate::{facts::View, identity::ViewName, store::StoreError};
+use crate::{cluster::Written, facts::View, identity::ViewName, store::StoreError};
 use serde::{Deserialize, Serialize};
 
 /// Facts that are counted before it is said how far they are.
@@ -30,12 +29,12 @@ impl Batches {
             let declared = found.clone().unwrap_or_default().declaring(views, found.is_none());
             (found.as_ref() != Some(&declared)).then_some(declared)
         };
-        self.documents.change(Kinds::Index, kinds::PLAN, declare).await
+        Ok(self.documents.change(Kinds::Index, kinds::PLAN, declare).await?)
     }
 
     /// Has everything, or one view, counted anew. Whether there is such a view.
     pub(super) async fn forget_counts(&self, view: Option<&ViewName>) -> Result<bool, StoreError> {
-        for _ in tries() {
+        for _ in self.documents.tries() {
             let (plan, expected) = self.documents.find::<Plan>(Kinds::Index, kinds::PLAN).await?;
             let Some(plan) = plan.unwrap_or_default().counting_anew(view) else { return Ok(false) };
             // Not known to be written and tried again, it is counted anew once more: no harm.
@@ -43,7 +42,7 @@ impl Batches {
                 return Ok(true);
             }
         }
-        Err(contended(Kinds::Index, kinds::PLAN))
+        Err(self.documents.contended(Kinds::Index, kinds::PLAN).into())
     }
 
     pub(super) async fn recount_some(&self) -> Result<Option<Progress>, StoreError> {
@@ -86,7 +85,7 @@ impl Batches {
 
     /// How many facts the batch has.
     async fn count_anew(&self, id: BatchId, generation: &Generation) -> Result<u64, StoreError> {
-        for _ in tries() {
+        for _ in self.documents.tries() {
             match self.get(id).await?.0 {
                 Some(Batch::Fixed { facts, generations }) => {
                     let count = facts.len() as u64;
@@ -107,6 +106,6 @@ impl Batches {
                 }
             }
         }
-        Err(contended(Kinds::Batches, &id.to_string()))
+        Err(self.documents.contended(Kinds::Batches, &id.to_string()).into())
     }
 }

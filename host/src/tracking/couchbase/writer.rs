@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     batches::{Batch, Batches, Finished},
-    documents::{Written, contended, tries},
     kinds::{self, BatchId, Kinds},
 };
 use crate::{
+    cluster::Written,
     facts::{Fact, What},
     store::StoreError,
 };
@@ -51,7 +51,7 @@ impl Writer {
 
     async fn record_part(&mut self, batches: &Batches, facts: Vec<Fact>) -> Result<(), StoreError> {
         let batch = Batch::Intent(facts);
-        for _ in tries() {
+        for _ in batches.documents.tries() {
             let id = BatchId { writer: self.id, number: self.next };
             let written = batches.insert(id, &batch).await?;
             match batches.finish(id).await? {
@@ -67,7 +67,7 @@ impl Writer {
                 }
             }
         }
-        Err(contended(Kinds::Batches, &format!("{:016x}", self.id)))
+        Err(batches.documents.contended(Kinds::Batches, &format!("{:016x}", self.id)).into())
     }
 
     /// Finishes what others have begun, and sees to it that nothing comes from them any more. One that is alive after all
@@ -85,7 +85,7 @@ impl Writer {
             writers.extend(ends.clone());
             (writers != before).then_some(writers)
         };
-        batches.documents.change(Kinds::Index, kinds::WRITERS, end).await
+        Ok(batches.documents.change(Kinds::Index, kinds::WRITERS, end).await?)
     }
 }
 

@@ -23,7 +23,7 @@ use super::{Counted, EventCount, Group, Progress, Series, Total, TrackingStore, 
 use crate::{
     facts::{Fact, Rollup, View},
     identity::{GameId, ViewName},
-    store::{Space, StoreError},
+    store::{self, Space, StoreError},
 };
 
 /// What an operator may choose about the embedded tracking store.
@@ -65,7 +65,7 @@ impl Embedded {
     /// Where the files cannot be read or written, or another process has them.
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
         let open_error = |reason: String| OpenError { directory: settings.directory.clone(), reason };
-        let tables = Tables::open(&settings.directory).map_err(|error| open_error(tables::describe(&error)))?;
+        let tables = Tables::open(&settings.directory).map_err(|error| open_error(store::describe(&error)))?;
         let writer = Writer::open(tables.clone(), &settings.views).map_err(|error| open_error(error.to_string()))?;
         let space = Space::new(&settings.directory, settings.disk_reserve_bytes, "nothing is tracked");
         Ok(Self { inner: Arc::new(Inner { tables, writer: Mutex::new(Some(writer)), space }) })

@@ -10,13 +10,13 @@ use fjall::Readable as _;
 use super::{
     super::{Counted, EventCount, Group, Series, Total, ViewQuery},
     keys::{self, Of},
-    tables::{Look, decode, unavailable},
+    tables::{Look, decode},
 };
 use crate::{
     facts::{Bucket, Period, Rollup, Span, spans},
     identity::{GameId, ViewName},
     limits::STATS_MEMBERS_MAX,
-    store::StoreError,
+    store::{StoreError, unavailable},
 };
 
 impl Look<'_> {

@@ -7,10 +7,14 @@ use fjall::{OwnedWriteBatch, PersistMode};
 use super::{
     super::Progress,
     keys,
-    tables::{FactKey, Phase, State, Tables, decode, encode, unavailable},
+    tables::{FactKey, Phase, State, Tables, decode, encode},
     writer::{Draft, Writer},
 };
-use crate::{facts::Fact, identity::ViewName, store::StoreError};
+use crate::{
+    facts::Fact,
+    identity::ViewName,
+    store::{StoreError, unavailable},
+};
 
 /// Facts, or counts that are removed, of one piece: what waits for the writer waits no longer than for this.
 pub(super) const PIECE: usize = 5000;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 use super::keys;
 use crate::{
     identity::{Digest, ViewName},
-    store::StoreError,
+    store::{StoreError, unavailable},
 };
 
 /// Facts are written once and never changed: their values stay out of compaction.
@@ -124,16 +124,4 @@ pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
 
 pub(super) fn decode<T: DeserializeOwned>(text: &[u8]) -> Result<T, StoreError> {
     serde_json::from_slice(text).map_err(|error| StoreError::Corrupt(format!("in the tracking store: {error}")))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
-pub(super) fn unavailable(error: fjall::Error) -> StoreError {
-    StoreError::Unavailable(describe(&error))
-}
-
-pub(super) fn describe(error: &fjall::Error) -> String {
-    match error {
-        fjall::Error::Locked => "another process is using it".to_owned(),
-        other => other.to_string(),
-    }
 }

@@ -7,12 +7,12 @@ use fjall::{OwnedWriteBatch, PersistMode};
 use super::{
     keys,
     recount::{PIECE, remove_some},
-    tables::{Phase, State, Tables, decode, encode, unavailable},
+    tables::{Phase, State, Tables, decode, encode},
 };
 use crate::{
     facts::{Entry, EntryValue, Fact, Reduced, Rollup, View, What},
     identity::{Digest, ViewName},
-    store::StoreError,
+    store::{StoreError, unavailable},
 };
 
 /// Changes when the same facts come to make other roll-ups: then they are counted anew.
