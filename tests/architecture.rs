@@ -37,6 +37,10 @@ const MODULES: &[(&str, &[&str])] = &[
     ("moving", &["aggregate", "identity", "ledger", "listing", "record", "store"]),
     ("relay", &["limits", "record", "store"]),
     ("facts", &["identity", "json", "limits", "money", "record"]),
+    ("notifications", &["identity", "json", "limits"]),
+    ("templates", &["identity", "json", "notifications"]),
+    ("providers", &["identity", "json", "notifications"]),
+    ("queue", &["limits", "notifications", "store"]),
     ("tracking", &["cluster", "facts", "identity", "limits", "record", "relay", "store"]),
     (
         "engine",
@@ -91,7 +95,7 @@ const MODULES: &[(&str, &[&str])] = &[
 /// Crates that belong to one part each, and the modules in which they may be named.
 const CRATES: &[(&str, &[&str])] = &[
     ("wasmtime", &["bindings", "engine"]),
-    ("fjall", &["store", "tracking"]),
+    ("fjall", &["queue", "register", "store", "tracking"]),
     ("couchbase", &["cluster"]),
     ("rustls_pki_types", &["cluster"]),
     ("rustix", &["store"]),
@@ -102,6 +106,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("http_body_util", &["http", "bench"]),
     ("wit_component", &["packaging"]),
     ("jsonschema", &["rpc"]),
+    ("minijinja", &["templates"]),
+    ("reqwest", &["providers"]),
     ("xxhash_rust", &["engine"]),
     ("arc_swap", &["catalog"]),
     // The contract has an interface of that name, which engine implements.
@@ -112,7 +118,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli", "bench"]),
     ("tracing_subscriber", &["telemetry"]),
     ("toml", &["config"]),
-    ("hmac", &["tokens"]),
+    ("hmac", &["providers", "tokens"]),
     ("ed25519_dalek", &["signing"]),
     ("rand_chacha", &["chance"]),
 ];
@@ -129,6 +135,7 @@ const PURE: &[&str] = &[
     "limits",
     "listing",
     "money",
+    "notifications",
     "record",
     "rounds",
     "rpc",

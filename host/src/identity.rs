@@ -126,6 +126,38 @@ name!(
 );
 
 name!(
+    /// A backend that sends notifications, as the configuration names it.
+    ServiceName,
+    "service",
+    "1 to 64 of a-z, 0-9 and '-', beginning with a letter",
+    is_slug
+);
+
+name!(
+    /// A template of the operator's: `big-win`.
+    TemplateName,
+    "template",
+    "1 to 64 of a-z, 0-9 and '-', beginning with a letter",
+    is_slug
+);
+
+name!(
+    /// What delivers notifications, as the configuration names it.
+    ProviderName,
+    "provider",
+    "1 to 64 of a-z, 0-9 and '-', beginning with a letter",
+    is_slug
+);
+
+name!(
+    /// Where one channel reaches somebody: an e-mail address, a device's or a user's id with the provider.
+    Address,
+    "address",
+    "1 to 320 bytes without control characters",
+    |text| (1..=320).contains(&text.len()) && !text.chars().any(char::is_control)
+);
+
+name!(
     /// A player, as the operator's own systems name them.
     PlayerId,
     "player id",

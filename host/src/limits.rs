@@ -111,3 +111,9 @@ pub const EVENT_NAMES_MAX: usize = 1000;
 /// Players and sessions, each time they are met in an hour or a day, that one `stats.games` looks at to count every one
 /// once; where there are more, they are not counted.
 pub const STATS_MEMBERS_MAX: usize = 2_000_000;
+
+/// The data of a notification that a service sends; a game's are effects.
+pub const NOTIFICATION_DATA_BYTES_MAX: usize = 16 * 1024;
+
+/// How far ahead a notification may be sent, and how long it may stay deliverable, in milliseconds: 30 days.
+pub const NOTIFICATION_AHEAD_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
