@@ -21,6 +21,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("data_directory", &[]),
     ("packaging", &[]),
     ("cluster", &[]),
+    ("clock", &[]),
     ("json", &["limits"]),
     ("money", &["identity"]),
     ("tokens", &["identity"]),
@@ -41,12 +42,13 @@ const MODULES: &[(&str, &[&str])] = &[
     ("templates", &["identity", "json", "notifications"]),
     ("providers", &["identity", "json", "notifications"]),
     ("queue", &["limits", "notifications", "store"]),
+    ("register", &["clock", "identity", "notifications", "store"]),
     ("tracking", &["cluster", "facts", "identity", "limits", "record", "relay", "store"]),
     (
         "engine",
         &["aggregate", "bindings", "chance", "errors", "identity", "json", "limits", "money", "record", "rounds"],
     ),
-    ("catalog", &["engine", "errors", "identity", "limits", "listing", "rpc", "signing", "store"]),
+    ("catalog", &["clock", "engine", "errors", "identity", "limits", "listing", "rpc", "signing", "store"]),
     (
         "config",
         &[
@@ -57,8 +59,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "steps",
         &[
-            "aggregate", "catalog", "chance", "engine", "errors", "identity", "json", "limits", "money", "record",
-            "rounds", "store",
+            "aggregate", "catalog", "chance", "clock", "engine", "errors", "identity", "json", "limits", "money",
+            "record", "rounds", "store",
         ],
     ),
     (

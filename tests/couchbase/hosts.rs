@@ -1,8 +1,8 @@
 //! Several hosts on one cluster: any player on any host, one truth.
 
-use std::thread;
+use std::{thread, time::Duration};
 
-use couchbase_node::Node;
+use couchbase_node::{Fault, Node};
 use croupier::{cluster::SetUp, store::Couchbase};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -276,4 +276,47 @@ fn a_node_that_goes_and_comes_again_is_told_and_found() {
     println!("played again {:?} after the node was back", begun.elapsed());
     assert!(host.balance(&token) <= balance + 10_000);
     assert_eq!(host.check_ledger()["aggregates"], 1);
+}
+
+/// A node that takes 5 s for whatever it is asked, while everybody plays: calls are refused by name and in time, and
+/// what the node does late is done once.
+#[test]
+fn a_node_that_is_slow_is_told_and_what_it_does_late_is_done_once() {
+    const CLIENTS: u64 = 3;
+    const SLOWNESS: Duration = Duration::from_secs(5);
+    let house = House::<1>::open();
+    let [host] = &house.hosts;
+    let mut players: Vec<load::Player> = (0..CLIENTS)
+        .map(|seed| load::Player::new(host, format!("player-{seed}"), ChaCha8Rng::seed_from_u64(seed)))
+        .collect();
+    let acknowledged = Acknowledged::default();
+    for delayed in [Fault::delay(SLOWNESS), Fault::delay_answer(SLOWNESS)] {
+        thread::scope(|scope| {
+            let playing: Vec<_> = players
+                .iter_mut()
+                .map(|player| {
+                    scope.spawn(|| {
+                        let mut ends = std::iter::repeat_with(|| player.act(host.address(), &acknowledged));
+                        ends.find(|ended| *ended != Ended::Answered)
+                    })
+                })
+                .collect();
+            acknowledged.wait_for(acknowledged.count() + 100);
+            house.node.faults().add(delayed);
+            for player in playing {
+                assert_eq!(player.join().unwrap(), Some(Ended::Refused));
+            }
+        });
+        house.node.faults().clear();
+        let spin = || host.call(players[0].token(), "session.info", json!({}));
+        let begun = std::time::Instant::now();
+        while let Err(error) = spin() {
+            assert_eq!(reason(&error), "store_unavailable");
+            assert!(begun.elapsed() < PATIENCE, "the host has not found the node again");
+        }
+        for player in &mut players {
+            player.prove(host, &acknowledged);
+        }
+    }
+    assert_eq!(host.check_ledger()["aggregates"], CLIENTS);
 }

@@ -13,7 +13,7 @@ mod verification;
 use std::{
     collections::BTreeMap,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -31,6 +31,7 @@ pub use self::{
     verification::Verified,
 };
 use crate::{
+    clock,
     engine::Engine,
     errors::{ErrorReply, HostError},
     identity::{AggregateId, GameId, ReleaseDigest},
@@ -88,8 +89,7 @@ enum NotLoaded {
 /// An act of this instant.
 #[must_use]
 pub fn motive(by: Actor, why: Option<String>) -> Motive {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Motive { by, at_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX), why }
+    Motive { by, at_ms: clock::now_ms(), why }
 }
 
 impl Catalog {

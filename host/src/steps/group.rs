@@ -5,10 +5,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use super::{Job, Outcome, Request, now_ms};
+use super::{Job, Outcome, Request};
 use crate::{
     aggregate::Aggregate,
     catalog::Catalog,
+    clock::now_ms,
     engine::Engine,
     errors::{ErrorReply, HostError},
     identity::{AggregateId, IdempotencyKey},

@@ -11,11 +11,7 @@ mod play;
 pub mod replies;
 mod view;
 
-use std::{
-    future::Future,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{future::Future, sync::Arc};
 
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -114,11 +110,6 @@ fn canonical(params: &Value) -> Result<Json, ErrorReply> {
         tracing::error!(%error, "params have no JSON");
         ErrorReply::internal()
     })
-}
-
-fn now_ms() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A reply of the host's own making.

@@ -1,0 +1,160 @@
+//! The register against a model, and over restarts.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    identity::Digest,
+    json::Json,
+    notifications::{Channel, Recipient, Sender, State, WorkerId},
+};
+
+fn notification(number: u8) -> Notification {
+    Notification {
+        id: NotificationId::from_entropy([number; 16]),
+        sender: Sender::Service("crm".parse().unwrap()),
+        channel: Channel::Email,
+        recipient: Recipient::Player("alice".parse().unwrap()),
+        locale: None,
+        template: "big-win".parse().unwrap(),
+        data: Json::parse("{}".to_owned()).unwrap(),
+        priority: 100,
+        accepted_at_ms: 0,
+        due_ms: 0,
+        expires_ms: u64::MAX,
+        request: Digest::ZERO,
+    }
+}
+
+fn open(directory: &TempDir) -> Embedded {
+    Embedded::open(&Settings { directory: directory.path().join("register"), disk_reserve_bytes: 0 }).unwrap()
+}
+
+fn names(entries: &[Entry]) -> Vec<u8> {
+    entries.iter().map(|entry| entry.notification.id.as_bytes()[0]).collect()
+}
+
+async fn claim(register: &Embedded, number: u8) -> Answer {
+    let change = Change::Claim { worker: WorkerId(1), until_ms: u64::MAX };
+    register.apply(vec![(notification(number).id, change)]).await.unwrap().remove(0)
+}
+
+fn delivered(claim: u32) -> Change {
+    Change::Delivered { claim, provider: "mail".parse().unwrap(), reference: None }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_is_there_after_a_restart_and_is_accepted_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let register = open(&directory);
+    assert_eq!(register.accept(vec![notification(1), notification(2)]).await.unwrap(), [Accepted::New, Accepted::New]);
+    register.were_put(vec![notification(1).id]).await.unwrap();
+    register.set_queue("q1".to_owned()).await.unwrap();
+    register.set_contacts("alice".parse().unwrap(), Some(Contacts::default())).await.unwrap();
+    register.close().await;
+    assert!(register.accept(vec![notification(3)]).await.is_err());
+    drop(register);
+
+    let register = open(&directory);
+    let again = register.accept(vec![notification(2), notification(3), notification(3)]).await.unwrap();
+    assert!(matches!(again.as_slice(), [Accepted::Known(_), Accepted::New, Accepted::Known(_)]), "{again:?}");
+    assert_eq!(names(&register.unput(10).await.unwrap()), [2, 3]);
+    assert_eq!(names(&register.unsettled(Some(notification(1).id), 10).await.unwrap()), [2, 3]);
+    assert_eq!(register.queue().await.unwrap().as_deref(), Some("q1"));
+    let players = vec!["alice".parse().unwrap(), "bob".parse().unwrap()];
+    assert_eq!(register.contacts(players).await.unwrap(), [Some(Contacts::default()), None]);
+    register.set_contacts("alice".parse().unwrap(), None).await.unwrap();
+    assert_eq!(register.contacts(vec!["alice".parse().unwrap()]).await.unwrap(), [None]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_listed_and_what_is_over_is_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let register = open(&directory);
+    register.accept((1..=4).map(notification).collect()).await.unwrap();
+    register.were_put((1..=4).map(|number| notification(number).id).collect()).await.unwrap();
+    for number in 1..=3 {
+        assert!(matches!(claim(&register, number).await, Answer::Claimed(_)));
+    }
+    let bury = |number| (notification(number).id, Change::Buried { claim: 1, why: "no".to_owned() });
+    register.apply(vec![bury(1)]).await.unwrap();
+    register.apply(vec![bury(2), (notification(3).id, delivered(1))]).await.unwrap();
+    let mut buried = names(&register.buried(None, 10).await.unwrap());
+    buried.sort_unstable();
+    assert_eq!(buried, [1, 2]);
+    // A kicked one has to be put again, a removed one is gone.
+    let answers = register.apply(vec![(notification(1).id, Change::Kick), (notification(2).id, Change::Remove)]).await;
+    assert!(matches!(answers.unwrap().as_slice(), [Answer::Done(State::Waiting { .. }), Answer::Removed]));
+    assert_eq!(names(&register.unput(10).await.unwrap()), [1]);
+    assert_eq!(register.buried(None, 10).await.unwrap(), []);
+    assert_eq!(register.find(vec![notification(2).id]).await.unwrap(), [None]);
+    assert_eq!(register.forget(u64::MAX, 10).await.unwrap(), 1);
+    assert_eq!(register.find(vec![notification(3).id]).await.unwrap(), [None]);
+    assert_eq!(names(&register.unsettled(None, 10).await.unwrap()), [1, 4]);
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        4 => Just(Change::Claim { worker: WorkerId(1), until_ms: 0 }),
+        2 => (1_u32..4).prop_map(delivered),
+        2 => (1_u32..4).prop_map(|claim| Change::Failed { claim, retry_ms: 0, why: "x".to_owned() }),
+        2 => (1_u32..4).prop_map(|claim| Change::Buried { claim, why: "x".to_owned() }),
+        1 => Just(Change::Cancel),
+        2 => Just(Change::Kick),
+        1 => Just(Change::Remove),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// However changes are grouped, entries are what their rules make of them, and each is listed where it belongs.
+    #[test]
+    fn entries_and_lists_agree(
+        requests in prop::collection::vec(prop::collection::vec((0_u8..4, any_change()), 1..6), 1..12)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let directory = tempfile::tempdir().unwrap();
+            let register = open(&directory);
+            register.accept((0..4).map(notification).collect()).await.unwrap();
+            let mut model: BTreeMap<u8, Entry> = (0..4).map(|number| (number, Entry::new(notification(number)))).collect();
+            // All at once, so that the writer groups them as it likes.
+            let requests: Vec<Vec<(u8, Change)>> = requests;
+            let applied = requests.iter().map(|changes| {
+                register.apply(changes.iter().map(|(number, change)| (notification(*number).id, change.clone())).collect())
+            });
+            let applied = futures_util::future::join_all(applied).await;
+            for (changes, answers) in requests.into_iter().zip(applied) {
+                for ((number, change), answer) in changes.into_iter().zip(answers.unwrap()) {
+                    let Some(entry) = model.get_mut(&number) else {
+                        assert_eq!(answer, Answer::Unknown);
+                        continue;
+                    };
+                    let expected = entry.apply(change, 1);
+                    assert_eq!(std::mem::discriminant(&answer), std::mem::discriminant(&expected));
+                    if expected == Answer::Removed {
+                        model.remove(&number);
+                    }
+                }
+            }
+            let listed = |is: fn(&State) -> bool| {
+                model.iter().filter(|(_, entry)| is(&entry.state)).map(|(number, _)| *number).collect::<Vec<_>>()
+            };
+            assert_eq!(
+                names(&register.unsettled(None, 10).await.unwrap()),
+                listed(|state| matches!(state, State::Waiting { .. } | State::UnderWay { .. }))
+            );
+            let mut buried = names(&register.buried(None, 10).await.unwrap());
+            buried.sort_unstable();
+            assert_eq!(buried, listed(|state| matches!(state, State::Buried { .. })));
+            let over = listed(|state| {
+                matches!(state, State::Delivered { .. } | State::Cancelled { .. } | State::Expired { .. })
+            });
+            assert_eq!(register.forget(u64::MAX, 10).await.unwrap(), over.len());
+        });
+    }
+}

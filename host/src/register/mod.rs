@@ -1,0 +1,75 @@
+//! The register: every accepted notification and what has become of it. It is the truth of the railgun: whoever was told
+//! that a notification is accepted is told so because it is in here, and the queue can be filled from it again.
+
+mod embedded;
+
+use async_trait::async_trait;
+
+pub use self::embedded::{Embedded, OpenError, Settings as EmbeddedSettings};
+use crate::{
+    identity::PlayerId,
+    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId},
+    store::StoreError,
+};
+
+/// What came of a notification that was to be accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is in the register now.
+    New,
+    /// One of its name was there before, and stays as it is.
+    Known(Box<Entry>),
+}
+
+/// Accepted notifications and contacts.
+#[async_trait]
+pub trait Register: Send + Sync + 'static {
+    /// Keeps those that are not known yet, durably once this returns: an answer for each, in order.
+    async fn accept(&self, notifications: Vec<Notification>) -> Result<Vec<Accepted>, StoreError>;
+
+    /// Changes entries by their own rules, one after the other: an answer for each, in order. Changes of one entry never
+    /// overtake each other. They survive the end of the process; a computer that loses its power may forget the newest,
+    /// so that something is delivered again.
+    async fn apply(&self, changes: Vec<(NotificationId, Change)>) -> Result<Vec<Answer>, StoreError>;
+
+    /// Entries by name, in order.
+    async fn find(&self, ids: Vec<NotificationId>) -> Result<Vec<Option<Entry>>, StoreError>;
+
+    /// Entries that are not known to be in the queue: accepted or kicked, and never said to have been put. Those of one
+    /// page more than once, until they are.
+    async fn unput(&self, count_max: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// These were put into the queue.
+    async fn were_put(&self, ids: Vec<NotificationId>) -> Result<(), StoreError>;
+
+    /// At most so many entries that are not settled, in the order of names after this one. Whoever asks until a page is
+    /// empty sees each that was there from the beginning and is not settled yet.
+    async fn unsettled(&self, after: Option<NotificationId>, count_max: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// At most so many dead letters, those buried last first, from before this one on: what it was buried at, and its
+    /// name.
+    async fn buried(&self, before: Option<(u64, NotificationId)>, count_max: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Forgets entries that were delivered, cancelled or over their time before this instant, in Unix milliseconds; at
+    /// most so many: how many.
+    async fn forget(&self, before_ms: u64, count_max: usize) -> Result<usize, StoreError>;
+
+    /// How a player is reached.
+    async fn contacts(&self, players: Vec<PlayerId>) -> Result<Vec<Option<Contacts>>, StoreError>;
+
+    /// Keeps how a player is reached, durably, or forgets it.
+    async fn set_contacts(&self, player: PlayerId, contacts: Option<Contacts>) -> Result<(), StoreError>;
+
+    /// Which incarnation of the queue has all that is put.
+    async fn queue(&self) -> Result<Option<String>, StoreError>;
+
+    /// Remembers the queue's incarnation.
+    async fn set_queue(&self, incarnation: String) -> Result<(), StoreError>;
+
+    /// Finishes what was begun and closes the files. What is asked for later is refused.
+    async fn close(&self);
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the register is closed".to_owned())
+}
