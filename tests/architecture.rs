@@ -40,7 +40,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("notifications", &["identity", "json", "limits"]),
     ("templates", &["identity", "json", "notifications"]),
     ("providers", &["identity", "json", "notifications"]),
-    ("queue", &["limits", "notifications", "store"]),
+    ("queue", &["notifications", "store"]),
     ("tracking", &["cluster", "facts", "identity", "limits", "record", "relay", "store"]),
     (
         "engine",
