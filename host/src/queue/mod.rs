@@ -1,6 +1,7 @@
 //! The queue: which notifications wait to be delivered, the most urgent first. It is a means and not the truth, which is
 //! the register: a job that comes twice is noticed there, and one that is lost is put again.
 
+pub mod beanstalkd;
 mod body;
 pub mod embedded;
 
