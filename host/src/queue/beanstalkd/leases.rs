@@ -8,8 +8,8 @@ use std::{
 
 use super::super::{Job, Lease, Leased};
 
-/// How many leases are remembered before those that are over are looked for.
-const HELD_BEFORE_LOOK: usize = 1024;
+/// How much later than here a lease may be over at the server, which counts from when it is told.
+const OVER_AT_SERVER: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub(super) struct Leases {
@@ -22,8 +22,6 @@ pub(super) struct Leases {
     next_number: u64,
     /// By job. Those that are over may still be there.
     held: HashMap<u64, Held>,
-    /// How many they may be before they are looked through.
-    held_max: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -47,11 +45,6 @@ impl Leases {
 
     /// A job that the connection has taken out, until then if it is not touched.
     pub(super) fn begin(&mut self, id: u64, job: Job, until: Instant) -> Leased {
-        if self.held.len() >= self.held_max {
-            let now = Instant::now();
-            self.held.retain(|_, held| held.until > now);
-            self.held_max = HELD_BEFORE_LOOK.max(self.held.len() * 2);
-        }
         let number = self.next_number;
         self.next_number += 1;
         self.held.insert(id, Held { number, until });
@@ -77,6 +70,15 @@ impl Leases {
             self.held.remove(&lease.job);
         }
         is_held
+    }
+
+    /// Whether any lease may be over that was neither touched nor ended in time. Each is told of for a while, and then
+    /// forgotten.
+    pub(super) fn is_any_over(&mut self) -> bool {
+        let now = Instant::now();
+        let is_any = self.held.values().any(|held| held.until <= now);
+        self.held.retain(|_, held| now < held.until + OVER_AT_SERVER);
+        is_any
     }
 }
 
@@ -121,14 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn leases_that_are_over_are_forgotten_in_time() {
+    fn leases_that_are_over_are_told_of_and_forgotten() {
         let mut leases = Leases::default();
         leases.follow(1, "a");
-        let kept = leases.begin(u64::MAX, job(), later()).lease;
-        for job in 0..10_000 {
-            leases.begin(job, job(), Instant::now());
-        }
-        assert!(leases.held.len() <= HELD_BEFORE_LOOK, "{}", leases.held.len());
-        assert!(leases.end(kept));
+        let kept = leases.begin(1, job(), later()).lease;
+        assert!(!leases.is_any_over());
+        let over = leases.begin(2, job(), Instant::now()).lease;
+        assert!(leases.is_any_over());
+        assert!(leases.touch(over, LONG), "the server knows best");
+        assert!(!leases.is_any_over());
+        let long_over = leases.begin(3, job(), Instant::now() - OVER_AT_SERVER).lease;
+        assert!(leases.is_any_over() && !leases.is_any_over());
+        assert!(!leases.end(long_over) && leases.end(kept));
     }
 }

@@ -18,11 +18,23 @@ mod protocol;
 mod putting;
 mod taking;
 
-use std::{array, fmt, future::Future, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    array, fmt,
+    future::Future,
+    str::FromStr,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use thiserror::Error;
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, oneshot, watch},
+};
 
 use self::{link::Link, protocol::whole_seconds, taking::Taking};
 use super::{Job, Leased, Queue, QueueError, Standing};
@@ -88,6 +100,9 @@ impl FromStr for TubePrefix {
     }
 }
 
+/// How often it is looked whether leases are over, which the server is to be made aware of.
+const NUDGE_PAUSE: Duration = Duration::from_millis(500);
+
 /// A queue in a beanstalkd. It connects when it is first asked, and again whenever a connection was lost: the call that
 /// was under way then fails, as do those that come while the server is away.
 pub struct Beanstalkd {
@@ -101,6 +116,8 @@ struct Inner {
     /// By channel: told when jobs were made ready by this host, which need not wait for its own next question.
     woken: [watch::Sender<()>; Channel::ALL.len()],
     closed: watch::Sender<bool>,
+    /// Whether leases are looked after: from the first on.
+    is_nudging: AtomicBool,
 }
 
 impl Beanstalkd {
@@ -116,6 +133,7 @@ impl Beanstalkd {
                 taking: Mutex::new(Taking::new(Link::new(settings))),
                 woken: array::from_fn(|_| watch::Sender::new(())),
                 closed: watch::Sender::new(false),
+                is_nudging: AtomicBool::new(false),
             }),
         }
     }
@@ -126,10 +144,50 @@ impl Inner {
         self.woken[channel as usize].send_replace(());
     }
 
+    /// Jobs that nobody waits for any more are for somebody else, and not only when their leases are over.
+    async fn leave(&self, channel: Channel, jobs: Vec<Leased>) {
+        let jobs: Vec<_> = jobs.into_iter().map(|leased| (leased, Duration::ZERO)).collect();
+        if let Err(error) = self.taking.lock().await.give_back(&jobs).await {
+            tracing::warn!(%error, "jobs that nobody waited for are ready only when their leases are over");
+        }
+        self.wake(channel);
+    }
+
     async fn is_ready(&self, channel: Channel) -> Result<bool, QueueError> {
         let mut link = self.putting.lock().await;
         let outcome = link.connected().await?.is_ready(channel).await;
         link.outcome(outcome)
+    }
+}
+
+/// Looks after leases for as long as the queue is there.
+async fn nudge(inner: Weak<Inner>, mut closed: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(NUDGE_PAUSE) => {}
+            // Closed, or gone.
+            _ = closed.changed() => return,
+        }
+        let Some(inner) = inner.upgrade() else { return };
+        // A connection that is lost has no leases any more.
+        let _lost = inner.taking.lock().await.nudge().await;
+    }
+}
+
+/// Somebody who waits for jobs, and may go away before they are there, or when they are.
+struct Asked {
+    answered: oneshot::Receiver<Result<Vec<Leased>, QueueError>>,
+    inner: Arc<Inner>,
+    channel: Channel,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.answered.close();
+        if let (Ok(Ok(unwanted)), Ok(runtime)) = (self.answered.try_recv(), Handle::try_current()) {
+            let (inner, channel) = (self.inner.clone(), self.channel);
+            runtime.spawn(async move { inner.leave(channel, unwanted).await });
+        }
     }
 }
 
@@ -156,19 +214,18 @@ impl Queue for Beanstalkd {
 
     async fn take(&self, channel: Channel, count_max: usize) -> Result<Vec<Leased>, QueueError> {
         let inner = self.inner.clone();
+        if !inner.is_nudging.swap(true, Ordering::Relaxed) {
+            tokio::spawn(nudge(Arc::downgrade(&inner), inner.closed.subscribe()));
+        }
         let (answer, answered) = oneshot::channel();
+        let mut asked = Asked { answered, inner: inner.clone(), channel };
         tokio::spawn(async move {
             let taken = inner.taking.lock().await.take(channel, count_max).await;
-            // Whoever asked has gone: the jobs are for somebody else, and not only when their leases are over.
             if let Err(Ok(unwanted)) = answer.send(taken) {
-                let unwanted: Vec<_> = unwanted.into_iter().map(|leased| (leased, Duration::ZERO)).collect();
-                if let Err(error) = inner.taking.lock().await.give_back(&unwanted).await {
-                    tracing::warn!(%error, "jobs that nobody waited for are ready only when their leases are over");
-                }
-                inner.wake(channel);
+                inner.leave(channel, unwanted).await;
             }
         });
-        answered.await.map_err(|error| QueueError::Unavailable(error.to_string()))?
+        (&mut asked.answered).await.map_err(|error| QueueError::Unavailable(error.to_string()))?
     }
 
     fn lease(&self) -> Duration {

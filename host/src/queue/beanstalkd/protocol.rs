@@ -61,6 +61,11 @@ impl Commands {
         self.add(format_args!("kick-job {job}"));
     }
 
+    /// Asks for something that is neither here nor there.
+    pub(super) fn list_tube_used(&mut self) {
+        self.add(format_args!("list-tube-used"));
+    }
+
     pub(super) fn stats(&mut self) {
         self.add(format_args!("stats"));
     }

@@ -86,6 +86,21 @@ impl Taking {
         let outcome = connection.do_all("bury", &commands).await;
         self.link.outcome(outcome)
     }
+
+    /// Says something while leases may be over. The server (up to 1.13 at least, see its issues 262 and 380) forgets to
+    /// end the leases of a connection if it looks at them in the very microsecond in which one is over, which it often
+    /// does, and remembers with the connection's next command.
+    pub(super) async fn nudge(&mut self) -> Result<(), QueueError> {
+        if !self.leases.is_any_over() {
+            return Ok(());
+        }
+        let connection = self.link.connected().await?;
+        self.leases.follow(connection.number, &connection.incarnation);
+        let mut commands = Commands::default();
+        commands.list_tube_used();
+        let outcome = connection.do_all("list-tube-used", &commands).await;
+        self.link.outcome(outcome)
+    }
 }
 
 impl Connection {
