@@ -16,7 +16,10 @@ use croupier::{
     },
 };
 
+use tokio::time::timeout;
+
 use super::conformance::{LONG, counts, job, numbers, put, take};
+use crate::harness::PATIENCE;
 
 const EMAIL: Channel = Channel::Email;
 /// Tells a test that it is the process to be killed.
@@ -110,6 +113,24 @@ async fn a_directory_is_one_queues_and_has_a_name() {
     // Closing lets go of the files, whoever still has the queue.
     queue.close().await;
     open(directory.path(), LONG);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_dropped_lets_go_of_its_files_in_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let queue = open(directory.path(), LONG);
+    put(&queue, EMAIL, [job(1, 0)]).await;
+    drop(queue);
+    let opened = async {
+        loop {
+            match Embedded::open(&settings(directory.path(), LONG)) {
+                Ok(queue) => return queue,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let queue = timeout(PATIENCE, opened).await.expect("the files are held");
+    assert_eq!(counts(&queue, EMAIL).await, [1, 0, 0, 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,7 +129,11 @@ impl Connection {
                     reply => return Err(Trouble::Refused { command: "reserve-with-timeout", reply }),
                 }
             }
-            self.do_all("bury", &foreign).await?;
+            match self.do_all("bury", &foreign).await {
+                // Not a reason to keep from our jobs: when its lease is over it comes again.
+                Err(Trouble::Refused { reply, .. }) => tracing::warn!(?reply, "it is not buried"),
+                outcome => outcome?,
+            }
             piece = PIPELINE_COMMANDS_MAX.min(piece * 2);
         }
         Ok(taken)

@@ -215,6 +215,17 @@ impl Embedded {
     }
 }
 
+impl Drop for Embedded {
+    /// Without this the writer would wait for requests of a queue that is gone.
+    fn drop(&mut self) {
+        self.shared.end(closed());
+    }
+}
+
+fn closed() -> QueueError {
+    QueueError::Unavailable("it is closed".to_owned())
+}
+
 /// Rows to be written, if there are any.
 fn replace(rows: Vec<(u64, Row)>) -> Option<Change> {
     (!rows.is_empty()).then_some(Change::Replace(rows))
@@ -333,7 +344,7 @@ impl Queue for Embedded {
     }
 
     async fn close(&self) {
-        self.shared.end(QueueError::Unavailable("it is closed".to_owned()));
+        self.shared.end(closed());
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             let ended = tokio::task::spawn_blocking(move || writer.join()).await;
