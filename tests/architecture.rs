@@ -41,7 +41,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("notifications", &["identity", "json", "limits"]),
     ("templates", &["identity", "json", "notifications"]),
     ("providers", &["identity", "json", "notifications"]),
-    ("queue", &["limits", "notifications", "store"]),
+    ("queue", &["notifications", "store"]),
     ("register", &["clock", "identity", "notifications", "store"]),
     ("tracking", &["cluster", "facts", "identity", "limits", "record", "relay", "store"]),
     (

@@ -18,6 +18,7 @@ mod migration;
 mod moving;
 mod play;
 mod protocol;
+mod queues;
 mod releases;
 mod sessions;
 mod steps;

@@ -1,12 +1,19 @@
 //! The queue: which notifications wait to be delivered, the most urgent first. It is a means and not the truth, which is
 //! the register: a job that comes twice is noticed there, and one that is lost is put again.
 
+pub mod beanstalkd;
+mod body;
+pub mod embedded;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::notifications::{Channel, NotificationId};
+use crate::{
+    notifications::{Channel, NotificationId},
+    store::StoreError,
+};
 
 /// A notification that waits in the queue of its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +32,17 @@ pub struct Leased {
     /// The job.
     pub job: Job,
     /// The queue's own name for it, while it is leased.
-    pub lease: u64,
+    pub lease: Lease,
+}
+
+/// One taking out of one job. Numbers of what was opened once: they mean nothing to another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lease {
+    /// Which job of the queue.
+    pub job: u64,
+    /// Which taking out: no two have the same number, be they of one job. So who comes late is told from who has the
+    /// job now.
+    pub number: u64,
 }
 
 /// Jobs of one channel.
@@ -54,6 +71,15 @@ pub enum QueueError {
     Full(String),
 }
 
+impl From<StoreError> for QueueError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(why) => Self::Full(why),
+            StoreError::Unavailable(why) | StoreError::Corrupt(why) => Self::Unavailable(why),
+        }
+    }
+}
+
 /// Jobs by channel. Everything is done for many at once, since a round trip or an fsync is what it costs.
 ///
 /// What was asked for is done in whole or in part where an error comes back; to ask again is harmless, since jobs may
@@ -71,13 +97,15 @@ pub trait Queue: Send + Sync + 'static {
     /// How long a lease is. Work on a job that takes longer is [`Self::touch`]ed in time.
     fn lease(&self) -> Duration;
 
-    /// Begins the leases anew; of those that are over already nothing is said.
+    /// Begins the leases anew. One that is over is left as it is, and nothing is said of it: so it is with all that is
+    /// done to a lease.
     async fn touch(&self, channel: Channel, jobs: &[Leased]) -> Result<(), QueueError>;
 
-    /// Jobs that are done. One whose lease is over may come again.
+    /// Jobs that are done. One whose lease is over may come again; where it is still there, it is removed all the same,
+    /// because a notification that was delivered waits for nothing.
     async fn finish(&self, channel: Channel, jobs: &[Leased]) -> Result<(), QueueError>;
 
-    /// Gives jobs back, each ready again after its delay. One whose lease is over is left as it is.
+    /// Gives jobs back, each ready again after its delay, in the place that it had.
     async fn give_back(&self, channel: Channel, jobs: &[(Leased, Duration)]) -> Result<(), QueueError>;
 
     /// Sets jobs aside, where nobody takes them out until they are kicked.
@@ -89,7 +117,8 @@ pub trait Queue: Send + Sync + 'static {
     /// How many jobs there are.
     async fn standing(&self, channel: Channel) -> Result<Standing, QueueError>;
 
-    /// Waits until a job of the channel may be ready. It may be too early, and is late by no more than a moment.
+    /// Waits until a job of the channel may be ready. It may be too early, and is late by no more than a moment. Where the
+    /// queue is closed, or has failed for good, it returns: the next call says so.
     async fn ready(&self, channel: Channel);
 
     /// What this queue's contents are known by: it changes where jobs that were put may have been lost, as when a server
