@@ -126,7 +126,7 @@ pub const TEMPLATES_MAX: usize = 1000;
 /// What a template's file may make of a notification's data.
 pub const RENDERED_BYTES_MAX: usize = 256 * 1024;
 
-/// Instructions of a template's engine for one file: some 10 ms.
+/// Instructions of the templates' engine for one file.
 pub const TEMPLATE_FUEL_MAX: u64 = 100_000;
 
 /// What is read of a provider's answer.
@@ -138,7 +138,7 @@ pub const PROVIDER_WORDS_CHARACTERS_MAX: usize = 200;
 /// Connections to a provider that wait for the next call.
 pub const PROVIDER_CONNECTIONS_IDLE_MAX: usize = 16 * 1024;
 
-/// Calls at once for the members of one call for several, where each needs one of its own.
+/// Calls at once for what was asked for in one call and needs several.
 pub const PROVIDER_SINGLE_CALLS_MAX: usize = 64;
 
 /// The longest that a provider's wish to be left alone is taken for, in seconds.

@@ -65,7 +65,29 @@ async fn deliver_group<C: Calls>(calls: &C, letters: Vec<&C::Letter>, deadline: 
     if let Some(outcomes) = calls.several(&letters, deadline).await {
         return outcomes;
     }
-    let single: Vec<_> = letters.into_iter().map(|letter| calls.one(letter, deadline)).collect();
+    if letters.len() <= SINGLY_MAX {
+        return singly(calls, &letters, deadline).await;
+    }
+    // One bad address among a thousand costs some sixty calls so, and no more than three after one another.
+    let parts: Vec<_> = letters.chunks(letters.len().isqrt()).map(|part| deliver_part(calls, part, deadline)).collect();
+    let outcomes: Vec<_> = stream::iter(parts).buffered(PROVIDER_SINGLE_CALLS_MAX).collect().await;
+    outcomes.concat()
+}
+
+/// Refused calls for no more than these are taken apart at once.
+const SINGLY_MAX: usize = 8;
+
+async fn deliver_part<C: Calls>(calls: &C, letters: &[&C::Letter], deadline: Instant) -> Vec<Outcome> {
+    if letters.len() > 1
+        && let Some(outcomes) = calls.several(letters, deadline).await
+    {
+        return outcomes;
+    }
+    singly(calls, letters, deadline).await
+}
+
+async fn singly<C: Calls>(calls: &C, letters: &[&C::Letter], deadline: Instant) -> Vec<Outcome> {
+    let single: Vec<_> = letters.iter().map(|letter| calls.one(letter, deadline)).collect();
     stream::iter(single).buffered(PROVIDER_SINGLE_CALLS_MAX).collect().await
 }
 

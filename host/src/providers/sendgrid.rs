@@ -438,10 +438,18 @@ mod tests {
         .await;
         let deliveries =
             [email(1, "ann@example.com", "x"), email(2, "nonsense", "x"), email(3, "bob@example.com", "x")];
-        let outcomes = provider(&server).await.deliver(&deliveries).await;
+        let provider = provider(&server).await;
+        let outcomes = provider.deliver(&deliveries).await;
         let why = "it answered 400: Does not contain a valid address. (personalizations.0.to.0.email)";
         assert_eq!(outcomes, [delivered(), refused(why), delivered()]);
         assert_eq!(server.calls().len(), 4);
+
+        let address = |number| if number == 77 { "nonsense".to_owned() } else { format!("{number}@example.com") };
+        let deliveries: Vec<_> = (0..100).map(|number| email(number, &address(number), "x")).collect();
+        let outcomes = provider.deliver(&deliveries).await;
+        assert!((0..100).all(|place| outcomes[place] == if place == 77 { refused(why) } else { delivered() }));
+        // All, ten times ten, and the ten that the bad one is among.
+        assert_eq!(server.calls().len(), 4 + 1 + 10 + 10);
     }
 
     #[tokio::test]

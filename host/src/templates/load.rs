@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(fails(&[("Big Win/push.en.txt", "")]).split(": ").next(), Some("templates/Big Win"));
         assert_eq!(fails(&[("readme", "")]), "templates/readme: a template is a directory");
         assert!(fails(&[("a/sms.en.txt", "")]).starts_with("templates/a/sms.en.txt: a file's name begins with"));
-        let large = "x".repeat(TEMPLATE_BYTES_MAX as usize + 1);
+        let large = "x".repeat(usize::try_from(TEMPLATE_BYTES_MAX).unwrap() + 1);
         assert!(fails(&[("a/push.en.txt", &large)]).ends_with("262145 bytes of at most 262144"));
         let spelt = [("a/push.en-gb.txt", ""), ("a/push.en-GB.txt", "")];
         assert!(fails(&spelt).ends_with("the same language is there in another spelling"));

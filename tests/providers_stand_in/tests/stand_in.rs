@@ -1,5 +1,7 @@
 //! The stand-in, called as a client without any of the host's code would.
 
+#![expect(clippy::unwrap_used, reason = "in tests, helpers included, a failed unwrap is the report")]
+
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http_body_util::{BodyExt as _, Full};

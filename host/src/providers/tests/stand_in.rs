@@ -51,14 +51,14 @@ fn delivery(channel: Channel, number: u32) -> Delivery {
     let message = match channel {
         Channel::Email => {
             // Some have both bodies, some are too long to share a call.
-            let html = (number % 3 == 0).then(|| format!("<p>{text}</p>{}", "x".repeat(200 * number as usize)));
+            let html = number.is_multiple_of(3).then(|| format!("<p>{text}</p>{}", "x".repeat(200 * number as usize)));
             Message::Email { subject: "A win".to_owned(), text: Some(text), html }
         }
         Channel::Push => Message::Push { title: Some("A win".to_owned()), text },
         Channel::Social => Message::Social { text, link: Some(format!("?win={number}")) },
         Channel::Webhook => Message::Webhook { body: Json::of(&text).unwrap() },
     };
-    let mut entropy = [channel.name().len() as u8; 16];
+    let mut entropy = [channel.name().as_bytes()[0]; 16];
     entropy[..4].copy_from_slice(&number.to_be_bytes());
     // Some share an address, some have one that is refused.
     let to = match number {
