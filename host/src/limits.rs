@@ -117,3 +117,29 @@ pub const NOTIFICATION_DATA_BYTES_MAX: usize = 16 * 1024;
 
 /// How far ahead a notification may be sent, and how long it may stay deliverable, in milliseconds: 30 days.
 pub const NOTIFICATION_AHEAD_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
+
+/// A file of a template, and how many templates a directory has.
+pub const TEMPLATE_BYTES_MAX: u64 = 256 * 1024;
+/// See [`TEMPLATE_BYTES_MAX`].
+pub const TEMPLATES_MAX: usize = 1000;
+
+/// What a template's file may make of a notification's data.
+pub const RENDERED_BYTES_MAX: usize = 256 * 1024;
+
+/// Instructions of the templates' engine for one file.
+pub const TEMPLATE_FUEL_MAX: u64 = 100_000;
+
+/// What is read of a provider's answer.
+pub const PROVIDER_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// What is kept of a provider's words.
+pub const PROVIDER_WORDS_CHARACTERS_MAX: usize = 200;
+
+/// Connections to a provider that wait for the next call.
+pub const PROVIDER_CONNECTIONS_IDLE_MAX: usize = 16 * 1024;
+
+/// Calls at once for what was asked for in one call and needs several.
+pub const PROVIDER_SINGLE_CALLS_MAX: usize = 64;
+
+/// The longest that a provider's wish to be left alone is taken for, in seconds.
+pub const PROVIDER_WAIT_S_MAX: u64 = 24 * 60 * 60;

@@ -1,9 +1,23 @@
-//! Providers: what brings messages to people, each by its own protocol.
+//! Providers: what brings messages to people, each by its own protocol. An adapter never keeps anything and never tries
+//! again: whoever has it deliver does both.
+
+pub mod airship;
+mod answer;
+mod calls;
+mod http;
+pub mod meta;
+mod secret;
+pub mod sendgrid;
+pub mod webhook;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::{
+    http::{Connection, InvalidSettings},
+    secret::Secret,
+};
 use crate::{
     identity::{Address, ProviderName},
     notifications::{Channel, Message, NotificationId},
@@ -77,3 +91,6 @@ pub trait Provider: Send + Sync + 'static {
     /// the time that the configuration gives it.
     async fn deliver(&self, deliveries: &[Delivery]) -> Vec<Outcome>;
 }
+
+#[cfg(test)]
+mod tests;
