@@ -29,7 +29,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("chance", &["limits"]),
     ("idempotency", &["identity", "limits"]),
     ("rounds", &["identity", "limits", "money"]),
-    ("errors", &["identity", "json", "money", "rpc"]),
+    ("notifications", &["identity", "json", "limits"]),
+    ("errors", &["identity", "json", "money", "notifications", "rpc"]),
     ("aggregate", &["idempotency", "identity", "json", "limits", "money", "rounds"]),
     ("listing", &["identity", "limits"]),
     ("record", &["aggregate", "chance", "errors", "identity", "json", "money"]),
@@ -38,44 +39,53 @@ const MODULES: &[(&str, &[&str])] = &[
     ("moving", &["aggregate", "identity", "ledger", "listing", "record", "store"]),
     ("relay", &["limits", "record", "store"]),
     ("facts", &["identity", "json", "limits", "money", "record"]),
-    ("notifications", &["identity", "json", "limits"]),
     ("templates", &["identity", "json", "limits", "notifications"]),
     ("providers", &["identity", "json", "limits", "notifications"]),
     ("queue", &["notifications", "store"]),
     ("register", &["clock", "identity", "notifications", "store"]),
+    (
+        "railgun",
+        &[
+            "clock", "identity", "notifications", "providers", "queue", "record", "register", "relay", "store", "templates",
+        ],
+    ),
     ("tracking", &["cluster", "facts", "identity", "limits", "record", "relay", "store"]),
     (
         "engine",
-        &["aggregate", "bindings", "chance", "errors", "identity", "json", "limits", "money", "record", "rounds"],
+        &[
+            "aggregate", "bindings", "chance", "errors", "identity", "json", "limits", "money", "notifications", "record",
+            "rounds",
+        ],
     ),
     ("catalog", &["clock", "engine", "errors", "identity", "limits", "listing", "rpc", "signing", "store"]),
     (
         "config",
         &[
-            "catalog", "cluster", "engine", "facts", "identity", "limits", "rpc", "signing", "store", "telemetry",
-            "tracking",
+            "catalog", "cluster", "engine", "facts", "identity", "limits", "notifications", "providers", "queue", "railgun",
+            "register", "rpc", "signing", "store", "telemetry", "tracking",
         ],
     ),
     (
         "steps",
         &[
             "aggregate", "catalog", "chance", "clock", "engine", "errors", "identity", "json", "limits", "money",
-            "record", "rounds", "store",
+            "notifications", "record", "rounds", "store",
         ],
     ),
     (
         "api",
         &[
-            "catalog", "engine", "errors", "facts", "identity", "json", "ledger", "limits", "listing", "money", "record",
-            "rpc", "signing", "steps", "store", "tokens", "tracking",
+            "catalog", "clock", "engine", "errors", "facts", "identity", "json", "ledger", "limits", "listing", "money",
+            "notifications", "queue", "railgun", "record", "register", "rpc", "signing", "steps", "store", "templates",
+            "tokens", "tracking",
         ],
     ),
     ("http", &["api", "rpc", "store"]),
     (
         "host",
         &[
-            "api", "catalog", "cluster", "config", "data_directory", "engine", "http", "record", "relay", "rpc", "steps", "store",
-            "tokens", "tracking",
+            "api", "catalog", "cluster", "config", "data_directory", "engine", "http", "queue", "railgun", "record", "register", "relay", "rpc", "steps", "store",
+            "templates", "tokens", "tracking",
         ],
     ),
     (
@@ -89,7 +99,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "cli",
         &[
             "bench", "catalog", "cluster", "config", "data_directory", "engine", "host", "identity", "ledger", "listing", "moving",
-            "packaging", "signals", "signing", "store", "telemetry", "tracking",
+            "packaging", "railgun", "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),
 ];

@@ -76,6 +76,18 @@ impl DataDirectory {
         self.path.join("tracking")
     }
 
+    /// Where the embedded register of notifications keeps its files, if nothing else is said.
+    #[must_use]
+    pub fn register(&self) -> PathBuf {
+        self.path.join("notifications")
+    }
+
+    /// Where the embedded queue keeps its files, if nothing else is said.
+    #[must_use]
+    pub fn queue(&self) -> PathBuf {
+        self.path.join("queue")
+    }
+
     /// Where compiled releases are kept.
     #[must_use]
     pub fn artefacts(&self) -> PathBuf {

@@ -9,6 +9,7 @@ use crate::{
     identity::{GameId, InvalidName, ReleaseDigest, ViewName},
     json::Json,
     money::{Amount, Currency},
+    notifications::Channel,
     rpc,
 };
 
@@ -120,6 +121,24 @@ host_errors! {
     -32061 "tracking_unavailable" "the tracking store cannot be reached or has failed" TrackingUnavailable;
     /// No such view is declared.
     -32062 "view_not_found" "there is no view {view}: declare it as one of tracking.views" ViewNotFound { /** Its name. */ view: ViewName };
+    /// No such notification, or not of this caller.
+    -32070 "notification_not_found" "there is no such notification, or it is another's" NotificationNotFound;
+    /// Nobody delivers on this channel.
+    -32071 "channel_unavailable" "nobody delivers {channel}: declare a provider for it as one of railgun.providers" ChannelUnavailable { /** The channel. */ channel: Channel };
+    /// A template that is not there, or that cannot be filled with these data.
+    -32072 "template_refused" "{detail}" TemplateRefused { /** What is wrong. */ detail: String };
+    /// A service sends faster than it may.
+    -32073 "rate_limited" "too many notifications a second: try again in {retry_after_ms} ms" RateLimited { /** When to try again. */ retry_after_ms: u64 };
+    /// What is asked for does not fit the notification as it stands.
+    -32074 "notification_otherwise" "the notification stands otherwise: see data.state" NotificationOtherwise { /** How it stands. */ state: Json };
+    /// A worker is delivering it at this moment.
+    -32075 "notification_under_way" "the notification is being delivered at this moment: ask for its status" NotificationUnderWay;
+    /// The register does not answer.
+    -32076 "register_unavailable" "the register of notifications cannot be reached or has failed: try again with the same idempotency_key" RegisterUnavailable;
+    /// No room for notifications.
+    -32077 "register_full" "the register of notifications has no room left: try again later with the same idempotency_key" RegisterFull;
+    /// The queue does not answer. Notifications are accepted all the same.
+    -32078 "queue_unavailable" "the queue cannot be reached; notifications are accepted and will be put into it" QueueUnavailable;
 }
 
 impl HostError {
@@ -134,6 +153,9 @@ impl HostError {
             Self::ReleaseRefused { cause, .. } | Self::ActRefused { cause, .. } => json!({ "cause": cause }),
             Self::ViewNotFound { view } => json!({ "view": view }),
             Self::StateTooNew { game, kept, read } => json!({ "game": game, "kept": kept, "read": read }),
+            Self::ChannelUnavailable { channel } => json!({ "channel": channel }),
+            Self::RateLimited { retry_after_ms } => json!({ "retry_after_ms": retry_after_ms }),
+            Self::NotificationOtherwise { state } => json!({ "state": state }),
             _ => json!({}),
         }
     }

@@ -1,11 +1,14 @@
 //! A whole host, put together from its configuration: what `serve` and `dev` run, and what tests run in process.
 
+mod notifying;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+pub use self::notifying::Notifying;
 use crate::{
     api::{OperatorService, PlayerService},
     catalog::{Catalog, Watch},
@@ -13,7 +16,8 @@ use crate::{
     config::{Config, StoreKind, TrackingKind},
     data_directory::DataDirectory,
     engine::Engine,
-    http::{self, Endpoints},
+    http::{self, Endpoints, Served},
+    railgun::NotificationCarrier,
     record::{Destination, Destinations},
     relay::Relay,
     rpc::{Params, Service as _},
@@ -34,6 +38,7 @@ pub struct Host {
     catalog: Arc<Catalog>,
     watch: Watch,
     tracking: Option<Tracking>,
+    notifying: Option<(Notifying, Relay)>,
     shutdown_wait_max: Duration,
     /// Held until the host is gone.
     _data: DataDirectory,
@@ -64,13 +69,15 @@ impl Host {
             store.clone(),
             engine,
             catalog.clone(),
-            Destinations { notifications: true, tracking: config.tracking.enabled },
+            Destinations { notifications: config.railgun.enabled, tracking: config.tracking.enabled },
+            Arc::new(config.grants()),
         );
         let players = PlayerService::new(steps.clone(), catalog.clone(), tokens.clone())?;
         let secret = config.operator.token.clone();
         let tracking = Tracking::start(config, &data, &store).await?;
         let statistics = tracking.as_ref().map(|tracking| tracking.store.clone());
         let operator = OperatorService::new(steps.clone(), store.clone(), catalog.clone(), statistics, tokens, secret)?;
+        let notifying = start_notifying(config, &data, &store).await?;
         let endpoints = Arc::new(Endpoints {
             players,
             operator,
@@ -79,7 +86,7 @@ impl Host {
             operator_limits: config.operator_limits(),
         });
         let shutdown_wait_max = Duration::from_millis(config.server.shutdown_wait_ms_max);
-        Ok(Self { endpoints, steps, store, catalog, watch, tracking, shutdown_wait_max, _data: data })
+        Ok(Self { endpoints, steps, store, catalog, watch, tracking, notifying, shutdown_wait_max, _data: data })
     }
 
     /// The games that are played.
@@ -108,7 +115,11 @@ impl Host {
             // A dropped sender means the same: stop.
             let _dropped = stopped.await;
         };
-        let mut server = tokio::spawn(http::serve(listener, self.endpoints.clone(), stopped));
+        let served = Served {
+            games: Some(self.endpoints.clone()),
+            notifications: self.notifying.as_ref().map(|(notifying, _)| notifying.endpoint().clone()),
+        };
+        let mut server = tokio::spawn(http::serve(listener, served, stopped));
         let verifying = tokio::spawn(verify_daily(self.catalog.clone()));
         let following = tokio::spawn(self.catalog.clone().follow_others());
         let failure: Option<StoreError> = tokio::select! {
@@ -138,12 +149,31 @@ impl Host {
             tracing::warn!("some connections did not end in time and are cut; every step is whole or has not happened");
         }
         server.abort();
+        if let Some((notifying, relay)) = self.notifying {
+            relay.stop().await;
+            notifying.stop(self.shutdown_wait_max).await;
+        }
         self.store.close().await;
         match failure {
             Some(failure) => Err(failure).context("the store has failed; what was answered is kept, restart the host"),
             None => Ok(()),
         }
     }
+}
+
+/// The railgun, and what brings the notifications of games there.
+async fn start_notifying(
+    config: &Config,
+    data: &DataDirectory,
+    store: &Arc<dyn Store>,
+) -> anyhow::Result<Option<(Notifying, Relay)>> {
+    if !config.railgun.enabled {
+        return Ok(None);
+    }
+    let notifying = Notifying::start(config, data).await?;
+    let carrier = NotificationCarrier::new(notifying.intake().clone(), config.notification_defaults());
+    let relay = Relay::start(store.clone(), Destination::Notifications, Arc::new(carrier));
+    Ok(Some((notifying, relay)))
 }
 
 /// The store that the configuration names.

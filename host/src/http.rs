@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, Limited};
 use tokio::net::TcpListener;
 
 use crate::{
-    api::{OperatorService, PlayerService},
+    api::{NotificationService, OperatorService, PlayerService, Who},
     rpc::{self, Limits, Service},
     store::Store,
 };
@@ -27,7 +27,23 @@ const UPLOAD_WAIT_MAX: Duration = Duration::from_mins(10);
 /// How much is read of a body beyond its bound, so that the client comes to read why it was refused.
 const DISCARDED_BYTES_MAX: usize = 16 << 20;
 
-/// Everything that requests are answered with.
+/// What is served at one address.
+pub struct Served {
+    /// Games and the operator.
+    pub games: Option<Arc<Endpoints>>,
+    /// Notifications.
+    pub notifications: Option<Arc<NotificationEndpoint>>,
+}
+
+/// What notifications are answered with.
+pub struct NotificationEndpoint {
+    /// `POST /notify`, and `GET /metrics` for the operator.
+    pub service: NotificationService,
+    /// Bounds on what services send.
+    pub limits: Limits,
+}
+
+/// What players and the operator are answered with.
 pub struct Endpoints {
     /// `POST /rpc`.
     pub players: PlayerService,
@@ -47,7 +63,7 @@ pub struct Endpoints {
 /// Where the listener fails.
 pub async fn serve(
     listener: TcpListener,
-    endpoints: Arc<Endpoints>,
+    served: Served,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     // A small answer must not wait for the acknowledgement of the one before.
@@ -56,16 +72,36 @@ pub async fn serve(
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
     });
-    axum::serve(listener, router(endpoints)).with_graceful_shutdown(shutdown).await
+    axum::serve(listener, router(served)).with_graceful_shutdown(shutdown).await
 }
 
-fn router(endpoints: Arc<Endpoints>) -> Router {
-    Router::new()
-        .route("/rpc", post(players))
-        .route("/operator", post(operator))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .with_state(endpoints)
+fn router(served: Served) -> Router {
+    let mut router = Router::new().route("/healthz", get(|| async { "ok\n" }));
+    if let Some(endpoint) = &served.notifications {
+        let routes = Router::new().route("/notify", post(notifications)).route("/metrics", get(metrics));
+        router = router.merge(routes.with_state(endpoint.clone()));
+    }
+    match (served.games, served.notifications) {
+        (Some(endpoints), _) => {
+            let routes = Router::new().route("/rpc", post(players)).route("/operator", post(operator));
+            router.merge(routes.route("/readyz", get(ready)).with_state(endpoints))
+        }
+        (None, Some(endpoint)) => router.route("/readyz", get(ready_to_notify).with_state(endpoint)),
+        (None, None) => router,
+    }
+}
+
+async fn notifications(State(endpoint): State<Arc<NotificationEndpoint>>, request: Request) -> Response {
+    let caller = endpoint.service.caller(authorization(&request));
+    answer(&endpoint.service, &caller, &endpoint.limits, BODY_WAIT_MAX, request).await
+}
+
+async fn metrics(State(endpoint): State<Arc<NotificationEndpoint>>, request: Request) -> Response {
+    if endpoint.service.caller(authorization(&request)) != Ok(Who::Operator) {
+        return (StatusCode::UNAUTHORIZED, "the operator's bearer token is needed\n").into_response();
+    }
+    let text = endpoint.service.metrics().await;
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
 async fn players(State(endpoints): State<Arc<Endpoints>>, request: Request) -> Response {
@@ -134,6 +170,13 @@ async fn discard(body: &mut Body) {
 
 fn json(status: StatusCode, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+async fn ready_to_notify(State(endpoint): State<Arc<NotificationEndpoint>>) -> Response {
+    match endpoint.service.health().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+    }
 }
 
 async fn ready(State(endpoints): State<Arc<Endpoints>>) -> Response {

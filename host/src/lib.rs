@@ -29,6 +29,7 @@ pub mod notifications;
 pub mod packaging;
 pub mod providers;
 pub mod queue;
+pub mod railgun;
 pub mod record;
 pub mod register;
 pub mod relay;

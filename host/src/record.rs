@@ -162,6 +162,9 @@ pub struct Observed {
     /// Documents that were read, as they were before the step; `null` for those that were not there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub documents: BTreeMap<String, Option<Json>>,
+    /// Notifications that the operator had not granted the game, by channel and template, in the order of its asking.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_granted: Vec<(String, String)>,
     /// All keys, where the game asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Vec<String>>,

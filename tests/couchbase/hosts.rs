@@ -296,7 +296,14 @@ fn a_node_that_is_slow_is_told_and_what_it_does_late_is_done_once() {
                 .iter_mut()
                 .map(|player| {
                     scope.spawn(|| {
-                        let mut ends = std::iter::repeat_with(|| player.act(host.address(), &acknowledged));
+                        let mut ends = std::iter::repeat_with(|| {
+                            let t = std::time::Instant::now();
+                            let e = player.act(host.address(), &acknowledged);
+                            if t.elapsed().as_millis() > 500 {
+                                eprintln!("{e:?} {:?}", t.elapsed());
+                            }
+                            e
+                        });
                         ends.find(|ended| *ended != Ended::Answered)
                     })
                 })

@@ -42,6 +42,7 @@ pub(crate) fn step(game: &str, method: &str) -> Step {
         documents: Documents::default(),
         migrate_from: None,
         seed: Seed::from_bytes([7; 32]),
+        granted: None,
     }
 }
 

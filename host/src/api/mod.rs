@@ -3,12 +3,14 @@
 
 mod discover;
 mod host_method;
+mod notifications;
 mod operator;
 mod player;
 mod releases;
 mod statistics;
 
 pub use self::{
+    notifications::{NotificationCaller, NotificationParts, NotificationService, Who},
     operator::{Operator, OperatorService},
     player::{PlayerCaller, PlayerService},
 };

@@ -86,7 +86,7 @@ async fn measure_committed(
     catalog: Arc<Catalog>,
     store: Arc<Embedded>,
 ) -> anyhow::Result<Histogram<u64>> {
-    let steps = Steps::new(store, engine, catalog, Destinations::default());
+    let steps = Steps::new(store, engine, catalog, Destinations::default(), Arc::default());
     let id = AggregateId::player(&player()?);
     let outcome = async |request: Request, key: Option<&str>| {
         let key = key.map(str::parse).transpose()?;
@@ -134,7 +134,14 @@ fn a_step(number: u32) -> anyhow::Result<Step> {
         params: Json::parse(r#"{"line_stake":5}"#.to_owned())?,
     };
     let money = RoundMoney::new(GAME.parse()?, currency, ledger, None);
-    Ok(Step { call, money, documents: Documents::default(), migrate_from: None, seed: Seed::from_bytes(seed) })
+    Ok(Step {
+        call,
+        money,
+        documents: Documents::default(),
+        migrate_from: None,
+        seed: Seed::from_bytes(seed),
+        granted: None,
+    })
 }
 
 fn player() -> anyhow::Result<PlayerId> {

@@ -5,6 +5,7 @@ mod build;
 mod dev;
 mod game;
 mod ledger;
+mod railgun;
 mod serve;
 mod store;
 mod tracking;
@@ -33,6 +34,7 @@ pub struct Cli {
 enum Command {
     Dev(dev::Dev),
     Serve(serve::Serve),
+    Railgun(railgun::Railgun),
     Build(build::Build),
     #[command(subcommand)]
     Game(game::Game),
@@ -54,6 +56,7 @@ impl Cli {
         match self.command {
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
+            Command::Railgun(railgun) => railgun.run(),
             Command::Build(build) => build.run(),
             Command::Game(game) => game.run(),
             Command::Ledger(ledger) => ledger.run(),

@@ -20,7 +20,7 @@ pub(super) struct Serve {
     config: Option<PathBuf>,
 }
 
-fn options_help() -> String {
+pub(super) fn options_help() -> String {
     format!("Options of the configuration, with their defaults and environment variables:\n{}", Config::help())
 }
 
@@ -29,10 +29,12 @@ impl Serve {
         let config = Config::load(self.config.as_deref(), environment())?;
         telemetry::start(config.log.format, &config.log.filter)?;
         super::runtime()?.block_on(async {
+            // Before anybody can be told that it listens, and stop it.
+            let stop = stop_signal()?;
             let host = Host::start(&config).await?;
             let listener = listen(&config.server.listen).await?;
             tracing::info!(address = %listener.local_addr()?, "listening");
-            host.serve(listener, stop_signal()?).await
+            host.serve(listener, stop).await
         })
     }
 }

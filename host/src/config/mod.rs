@@ -1,6 +1,8 @@
 //! Configuration: a TOML file, overridden by the environment. Every option has a default but the operator's token,
 //! and what is not an option is refused.
 
+mod delivery;
+mod notifications;
 mod sections;
 mod settings;
 
@@ -15,11 +17,19 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
 
+pub use self::notifications::{
+    Grant, NoSecret, Provider, ProviderKind, Queue, QueueKind, Railgun, SecretSource, SendingService,
+};
 pub use self::sections::{
     Activation, Couchbase, Games, Log, Operator, Publishing, Server, Store, StoreKind, Tracking, TrackingCouchbase,
     TrackingKind,
 };
-use crate::{facts::InvalidView, identity::ViewName, limits::VIEWS_MAX, signing::InvalidPublisher};
+use crate::{
+    facts::InvalidView,
+    identity::{ProviderName, ServiceName, ViewName},
+    limits::VIEWS_MAX,
+    signing::InvalidPublisher,
+};
 
 /// What every environment variable of ours begins with: `CROUPIER_<SECTION>_<OPTION>`.
 pub const ENVIRONMENT_PREFIX: &str = "CROUPIER_";
@@ -46,6 +56,10 @@ pub struct Config {
     pub tracking: Tracking,
     /// The cluster of the statistics, where they are kept in one.
     pub tracking_couchbase: TrackingCouchbase,
+    /// Notifications: who may send them, and who delivers them. Services, providers and grants are in the file only.
+    pub railgun: Railgun,
+    /// Where notifications wait to be delivered.
+    pub queue: Queue,
     /// The operator's log.
     pub log: Log,
 }
@@ -86,6 +100,22 @@ pub enum ConfigError {
     /// A view that makes no sense.
     #[error("tracking.views: {0}")]
     View(#[from] InvalidView),
+    /// A provider that cannot be used.
+    #[error("railgun.providers: '{name}': {why}")]
+    Provider {
+        /// Which.
+        name: ProviderName,
+        /// What is wrong.
+        why: String,
+    },
+    /// A service that cannot be used.
+    #[error("railgun.services: '{name}': {why}")]
+    Service {
+        /// Which.
+        name: ServiceName,
+        /// What is wrong.
+        why: String,
+    },
     /// Two views of one name.
     #[error("tracking.views: there are two views '{0}'")]
     TwoViews(ViewName),

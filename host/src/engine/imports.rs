@@ -1,7 +1,10 @@
 //! The imports of the contract, over a step's state. Glue only: rules of money are in [`crate::rounds`],
 //! those of chance in [`crate::chance`].
 
-use super::{Malfunction, documents, step_state::StepState};
+use super::{
+    Malfunction, documents,
+    step_state::{Play, StepState},
+};
 use crate::{
     bindings::croupier::game::{log, notify, random, store, track, types, types::Refusal, wallet},
     json::Json,
@@ -99,14 +102,20 @@ impl notify::Host for StepState {
     fn send(&mut self, notification: notify::Notification) -> Answer<()> {
         let notify::Notification { channel, template, data, delay_ms } = notification;
         let size = channel.len() + template.len() + data.len();
-        self.effect(size, data, |data| Effect::Notification { channel, template, data, delay_ms })
+        self.effect(size, data, |play, data| {
+            if !play.may_notify(&channel, &template) {
+                let message = format!("the operator has not granted this game '{template}' by '{channel}'");
+                return Err(refused("not-granted", message));
+            }
+            Ok(Effect::Notification { channel, template, data, delay_ms })
+        })
     }
 }
 
 impl track::Host for StepState {
     fn event(&mut self, name: String, props: String) -> Answer<()> {
         let size = name.len() + props.len();
-        self.effect(size, props, |props| Effect::Event { name, props })
+        self.effect(size, props, |_, props| Ok(Effect::Event { name, props }))
     }
 }
 
@@ -117,15 +126,20 @@ impl log::Host for StepState {
 }
 
 impl StepState {
-    fn effect(&mut self, size: usize, json: String, effect: impl FnOnce(Json) -> Effect) -> Answer<()> {
+    fn effect(
+        &mut self,
+        size: usize,
+        json: String,
+        effect: impl FnOnce(&mut Play, Json) -> Result<Effect, Refusal>,
+    ) -> Answer<()> {
         self.host_call(|play| {
-            if play.effects.len() >= STEP_EFFECTS_MAX {
+            if play.effects_asked() >= STEP_EFFECTS_MAX {
                 return Ok(Err(refused("too-many-effects", format!("a step has at most {STEP_EFFECTS_MAX} effects"))));
             }
             if size > EFFECT_BYTES_MAX {
                 return Ok(Err(refused("too-large", format!("an effect has at most {EFFECT_BYTES_MAX} bytes"))));
             }
-            Ok(parse_json(json).map(|json| play.effects.push(effect(json))))
+            Ok(parse_json(json).and_then(|json| effect(play, json)).map(|effect| play.effects.push(effect)))
         })
     }
 }

@@ -41,6 +41,7 @@ use crate::{
     json::Json,
     limits::REPLY_BYTES_MAX,
     money::Currency,
+    notifications::Granted,
     record::{Effect, Migrated, Observed},
     rounds::RoundMoney,
 };
@@ -111,6 +112,8 @@ pub struct Step {
     pub migrate_from: Option<u32>,
     /// What every draw comes from.
     pub seed: Seed,
+    /// What the game may have told its player; nothing without.
+    pub granted: Option<Arc<Granted>>,
 }
 
 /// One call of a game.
@@ -242,9 +245,9 @@ impl Engine {
     async fn run_step(&self, release: &Release, step: Step, measured: bool) -> Result<Done, NotRun> {
         let _place_of_game = self.place(release.places()).await?;
         let _place = self.place(&self.places).await?;
-        let Step { call, money, documents, migrate_from, seed } = step;
+        let Step { call, money, documents, migrate_from, seed, granted } = step;
         let method = call.method.clone();
-        let mut store = self.store(StepState::playing(money, documents, seed, &self.settings, measured));
+        let mut store = self.store(StepState::playing((money, documents), seed, granted, &self.settings, measured));
         let mut timing = Timing::default();
         let outcome = handle(&mut store, release, call, migrate_from, &mut timing).await;
         let mut state = store.into_data();

@@ -384,7 +384,7 @@ mod tests {
         };
         let money = RoundMoney::new("failing".parse().unwrap(), currency, Ledger::default(), None);
         let seed = crate::chance::Seed::from_bytes([0; 32]);
-        Step { call, money, documents: crate::aggregate::Documents::default(), migrate_from: None, seed }
+        Step { call, money, documents: crate::aggregate::Documents::default(), migrate_from: None, seed, granted: None }
     }
 
     /// It is not for the game to answer for, and so no void step.

@@ -14,6 +14,7 @@ use crate::{
     chance::{Chance, Seed},
     json::Json,
     limits::{LOG_LINE_BYTES_MAX, STEP_ABSENT_DOCUMENTS_MAX, STEP_HOST_CALLS_MAX, STEP_LOG_LINES_MAX},
+    notifications::Granted,
     record::{Effect, Migrated, Observed},
     rounds::RoundMoney,
 };
@@ -39,6 +40,7 @@ pub(super) struct Play {
     pub(super) written: BTreeMap<String, Option<Json>>,
     pub(super) chance: Chance,
     pub(super) effects: Vec<Effect>,
+    granted: Option<Arc<Granted>>,
     /// The documents as they were before the step; migrated, where they had to be.
     before: Documents,
     migrated: Option<Migrated>,
@@ -46,6 +48,20 @@ pub(super) struct Play {
 }
 
 impl Play {
+    /// Whether the game may have this told; where it may not goes into the record.
+    pub(super) fn may_notify(&mut self, channel: &str, template: &str) -> bool {
+        let may = self.granted.as_ref().is_some_and(|granted| granted.allows(channel, template));
+        if !may {
+            self.observed.not_granted.push((channel.to_owned(), template.to_owned()));
+        }
+        may
+    }
+
+    /// Effects that were asked for, with those that were not granted.
+    pub(super) fn effects_asked(&self) -> usize {
+        self.effects.len() + self.observed.not_granted.len()
+    }
+
     /// A document as it is now; what it was before the game was called goes into the record.
     pub(super) fn read(&mut self, key: &str) -> Result<Option<&Json>, Malfunction> {
         if !self.observed.documents.contains_key(key) && !self.written.contains_key(key) {
@@ -85,9 +101,9 @@ impl Play {
 
 impl StepState {
     pub(super) fn playing(
-        money: RoundMoney,
-        documents: Documents,
+        (money, documents): (RoundMoney, Documents),
         seed: Seed,
+        granted: Option<Arc<Granted>>,
         settings: &Settings,
         measured: bool,
     ) -> Self {
@@ -100,6 +116,7 @@ impl StepState {
             written: BTreeMap::new(),
             chance: Chance::new(seed),
             effects: Vec::new(),
+            granted,
             observed,
         };
         Self { play: Some(play), host_time: measured.then_some(Duration::ZERO), ..Self::describing(settings) }

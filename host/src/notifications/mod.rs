@@ -2,6 +2,7 @@
 //! delivers them the railgun.
 
 mod entry;
+mod grants;
 mod id;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     entry::{Answer, Change, Entry, State, Trouble, WorkerId},
+    grants::{Granted, Grants},
     id::NotificationId,
 };
 use crate::{

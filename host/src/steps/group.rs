@@ -16,6 +16,7 @@ use crate::{
     json::Json,
     limits::CONFLICT_RETRIES_MAX,
     money::Transfer,
+    notifications::Grants,
     record::{Act, Destinations, EncodedRecord, FORMAT, Record, Reply},
     store::{Commit, CommitError, Store, StoreError},
 };
@@ -27,6 +28,7 @@ pub(super) struct Groups {
     pub(super) catalog: Arc<Catalog>,
     /// Where records are carried on to, if they are wanted there.
     pub(super) destinations: Destinations,
+    pub(super) grants: Arc<Grants>,
 }
 
 /// An aggregate while a group is run: as stored, and what the group's steps have made of it so far.

@@ -148,6 +148,7 @@ mod tests {
             engine,
             catalog,
             destinations: Destinations::default(),
+            grants: Arc::default(),
         }));
 
         let id: AggregateId = "player/alice".parse().unwrap();

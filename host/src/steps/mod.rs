@@ -29,6 +29,7 @@ use crate::{
     errors::{ErrorReply, HostError},
     identity::{AggregateId, IdempotencyKey, SessionId},
     json::Json,
+    notifications::Grants,
     record::Destinations,
     store::Store,
 };
@@ -71,10 +72,17 @@ struct Job {
 }
 
 impl Steps {
-    /// Steps over a store, with these games. Of where a record is wanted, it is carried on to these destinations.
+    /// Steps over a store, with these games. Of where a record is wanted, it is carried on to these destinations;
+    /// what games may have told is granted.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, engine: Arc<Engine>, catalog: Arc<Catalog>, destinations: Destinations) -> Self {
-        Self { lanes: Arc::new(Lanes::new(Groups { store, engine, catalog, destinations })) }
+    pub fn new(
+        store: Arc<dyn Store>,
+        engine: Arc<Engine>,
+        catalog: Arc<Catalog>,
+        destinations: Destinations,
+        grants: Arc<Grants>,
+    ) -> Self {
+        Self { lanes: Arc::new(Lanes::new(Groups { store, engine, catalog, destinations, grants })) }
     }
 
     /// Takes a request. It is in its lane when this returns, before the future is polled: requests for one aggregate

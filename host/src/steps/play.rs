@@ -62,7 +62,8 @@ impl Groups {
         let before = Before { aggregate: &aggregate, session, open: open.as_ref(), game: &request.game };
         let state_version = playable.release.state_version();
         let migrate_from = before.must_migrate_from(state_version)?;
-        let step = Step { migrate_from, ..before.step(draft, &request.method, &params, seed)? };
+        let granted = self.grants.get(&request.game).cloned();
+        let step = Step { migrate_from, granted, ..before.step(draft, &request.method, &params, seed)? };
         let mut run = self.engine.run(&playable.release, step).await;
         if let Ok(done) = &mut run {
             settle(done, &playable.release, &request.method);
@@ -118,7 +119,7 @@ impl Before<'_> {
         let stakes = self.open.map(OpenRound::stakes);
         let money = RoundMoney::new(self.game.clone(), self.session.currency, self.aggregate.ledger.clone(), stakes);
         let documents = self.aggregate.documents.get(self.game).cloned().unwrap_or_default();
-        Ok(Step { call, money, documents, migrate_from: None, seed })
+        Ok(Step { call, money, documents, migrate_from: None, seed, granted: None })
     }
 
     /// The version of the game's documents, where a release of this version must migrate them first. One that is

@@ -1,0 +1,199 @@
+//! What `[railgun]` and `[queue]` mean to the parts of the railgun.
+
+use std::{collections::BTreeSet, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
+
+use super::{Config, ConfigError, Provider, ProviderKind};
+use crate::{
+    notifications::{Granted, Grants},
+    providers::{self, Connection, Secret, airship, meta, sendgrid, webhook},
+    queue,
+    railgun::{Backend, Defaults, Retries, Route, Workload},
+    register,
+    rpc::Limits,
+};
+
+/// The priority of a notification whose sender does not say.
+const PRIORITY: u32 = 1000;
+/// A token that is shorter can be guessed.
+const TOKEN_BYTES_MIN: usize = 16;
+/// How long it may take to reach beanstalkd, and how long it may take to reply.
+const BEANSTALKD_TIMEOUT: Duration = Duration::from_secs(3);
+/// What a worker needs of its lease besides the time that a provider takes.
+const LEASE_MARGIN: Duration = Duration::from_secs(5);
+
+impl Config {
+    /// Who delivers what.
+    ///
+    /// # Errors
+    /// [`ConfigError::Provider`].
+    pub fn routes(&self) -> Result<Vec<Route>, ConfigError> {
+        let mut channels = BTreeSet::new();
+        let mut routes = Vec::new();
+        for section in &self.railgun.providers {
+            let wrong = |why: String| ConfigError::Provider { name: section.name.clone(), why };
+            if !channels.insert(section.kind.channel()) {
+                return Err(wrong(format!("there is another provider for {}", section.kind.channel())));
+            }
+            let lease = Duration::from_secs(self.queue.lease_s);
+            if Duration::from_millis(section.timeout_ms) + LEASE_MARGIN > lease {
+                let margin = LEASE_MARGIN.as_secs();
+                return Err(wrong(format!("timeout_ms must be {margin} s less than queue.lease_s, or less")));
+            }
+            let provider = section.open().map_err(wrong)?;
+            let bulk_max = if section.bulk_max == 0 { usize::MAX } else { section.bulk_max };
+            routes.push(Route::new(provider, section.calls_max, bulk_max, NonZeroU32::new(section.per_second)));
+        }
+        Ok(routes)
+    }
+
+    /// Who may send.
+    ///
+    /// # Errors
+    /// [`ConfigError::Service`].
+    pub fn sending_services(&self) -> Result<Vec<Backend>, ConfigError> {
+        let mut services: Vec<Backend> = Vec::new();
+        for section in &self.railgun.services {
+            let wrong = |why: String| ConfigError::Service { name: section.name.clone(), why };
+            let token = section.token.read().map_err(|error| wrong(format!("token: {error}")))?;
+            if token.len() < TOKEN_BYTES_MIN {
+                return Err(wrong(format!("its token must be {TOKEN_BYTES_MIN} characters or more")));
+            }
+            if token == self.operator.token || services.iter().any(|other| other.token == token) {
+                return Err(wrong("its token is somebody else's, too".to_owned()));
+            }
+            if services.iter().any(|other| other.name == section.name) {
+                return Err(wrong("there are two of this name".to_owned()));
+            }
+            let per_second = NonZeroU32::new(section.per_second);
+            services.push(Backend { name: section.name.clone(), token, per_second });
+        }
+        Ok(services)
+    }
+
+    /// What bodies of services may be.
+    #[must_use]
+    pub fn notification_limits(&self) -> Limits {
+        Limits {
+            batch_entries_max: self.railgun.batch_entries_max,
+            body_bytes_max: self.railgun.body_bytes_max,
+            ..self.limits()
+        }
+    }
+
+    /// How attempts are repeated.
+    #[must_use]
+    pub fn retries(&self) -> Retries {
+        Retries {
+            attempts_max: self.railgun.attempts_max.max(1),
+            wait_min: Duration::from_millis(self.railgun.retry_wait_ms_min),
+            wait_max: Duration::from_millis(self.railgun.retry_wait_ms_max),
+        }
+    }
+
+    /// What a sender need not say.
+    #[must_use]
+    pub fn notification_defaults(&self) -> Defaults {
+        Defaults { priority: PRIORITY, expires_after_ms: self.railgun.expires_after_s.saturating_mul(1000) }
+    }
+
+    /// What games may send.
+    #[must_use]
+    pub fn grants(&self) -> Grants {
+        // What nobody would deliver is refused, so that the game knows.
+        let granted = self.railgun.grants.iter().filter(|_| self.railgun.enabled).map(|grant| {
+            let (channels, templates) = (grant.channels.iter().copied(), grant.templates.iter().cloned());
+            let granted = Granted { channels: channels.collect(), templates: templates.collect() };
+            (grant.game.clone(), Arc::new(granted))
+        });
+        granted.collect()
+    }
+
+    /// How many workers are recommended.
+    #[must_use]
+    pub fn workload(&self) -> Workload {
+        let Self { railgun, .. } = self;
+        Workload {
+            per_worker_second: railgun.worker_per_second,
+            within: Duration::from_secs(railgun.within_s),
+            workers_max: u64::from(u16::MAX),
+        }
+    }
+
+    /// How the embedded register is kept, in this directory if the configuration names none.
+    #[must_use]
+    pub fn embedded_register(&self, directory: PathBuf) -> register::EmbeddedSettings {
+        let chosen = &self.railgun.directory;
+        register::EmbeddedSettings {
+            directory: if chosen.as_os_str().is_empty() { directory } else { chosen.clone() },
+            disk_reserve_bytes: self.railgun.disk_reserve_mib << 20,
+        }
+    }
+
+    /// How the embedded queue is kept, in this directory if the configuration names none.
+    #[must_use]
+    pub fn embedded_queue(&self, directory: PathBuf) -> queue::embedded::Settings {
+        let chosen = &self.queue.directory;
+        queue::embedded::Settings {
+            directory: if chosen.as_os_str().is_empty() { directory } else { chosen.clone() },
+            lease: Duration::from_secs(self.queue.lease_s),
+            disk_reserve_bytes: self.railgun.disk_reserve_mib << 20,
+        }
+    }
+
+    /// The beanstalkd.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`].
+    pub fn beanstalkd(&self) -> Result<queue::beanstalkd::Settings, ConfigError> {
+        let tube_prefix = self.queue.tube_prefix.parse().map_err(|_| ConfigError::OutOfRange {
+            option: "queue.tube_prefix",
+            rule: "must be letters, digits and '-', and short",
+        })?;
+        Ok(queue::beanstalkd::Settings {
+            address: self.queue.address.clone(),
+            tube_prefix,
+            lease: Duration::from_secs(self.queue.lease_s),
+            connect_timeout: BEANSTALKD_TIMEOUT,
+            reply_timeout: BEANSTALKD_TIMEOUT,
+        })
+    }
+}
+
+impl Provider {
+    fn open(&self) -> Result<Arc<dyn providers::Provider>, String> {
+        let secret = Secret::new(self.secret.read().map_err(|error| format!("secret: {error}"))?);
+        let needed = |option: &str, value: &Option<String>| {
+            value.clone().ok_or_else(|| format!("{option} is needed for {}", self.kind.channel()))
+        };
+        let connection = |usual: Option<&str>| -> Result<Connection, String> {
+            let base_url = match usual {
+                Some(usual) => self.base_url.clone().unwrap_or_else(|| usual.to_owned()),
+                None => needed("base_url", &self.base_url)?,
+            };
+            let timeout = Duration::from_millis(self.timeout_ms);
+            Ok(Connection { timeout, ..Connection::new(self.name.clone(), base_url) })
+        };
+        let opened = match self.kind {
+            ProviderKind::Sendgrid => sendgrid::open(sendgrid::Settings {
+                connection: connection(Some(sendgrid::BASE_URL))?,
+                api_key: secret,
+                from: self.from.clone().ok_or("from is needed: a sender's address that SendGrid has verified")?,
+                from_name: self.from_name.clone(),
+            }),
+            ProviderKind::Meta => meta::open(meta::Settings {
+                connection: connection(Some(meta::BASE_URL))?,
+                version: meta::VERSION.to_owned(),
+                access_token: secret,
+                app_link: self.app_link.clone(),
+            }),
+            ProviderKind::Airship => airship::open(airship::Settings {
+                connection: connection(Some(airship::BASE_URL))?,
+                app_key: needed("app_key", &self.app_key)?,
+                credentials: airship::Credentials::MasterSecret(secret),
+                devices: airship::Device::ALL.to_vec(),
+            }),
+            ProviderKind::Webhook => webhook::open(webhook::Settings { connection: connection(None)?, secret }),
+        };
+        opened.map_err(|error| error.why)
+    }
+}

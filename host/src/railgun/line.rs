@@ -1,0 +1,383 @@
+//! One channel at work: takes jobs, claims what they stand for, and has the provider deliver it.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::{
+    Route,
+    breaker::{Admission, Breaker},
+    metrics::Metrics,
+    pace::Pace,
+    reports::{Report, Then},
+    retries::Retries,
+};
+use crate::{
+    clock,
+    identity::{Address, PlayerId},
+    notifications::{Answer, Change, Contacts, Entry, Recipient, WorkerId},
+    providers::{Delivery, Failure, FailureKind, Outcome},
+    queue::{Leased, Queue},
+    register::Register,
+    store::StoreError,
+    templates::Templates,
+};
+
+/// Jobs that are taken together.
+const TAKEN_MAX: usize = 1000;
+/// How long a line waits that cannot reach its queue or the register.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// What every line needs.
+#[derive(Clone)]
+pub(super) struct Means {
+    pub(super) worker: WorkerId,
+    pub(super) register: Arc<dyn Register>,
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) templates: Arc<Templates>,
+    pub(super) retries: Retries,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// One channel.
+pub(super) struct Line {
+    means: Means,
+    route: Route,
+    ahead: Mutex<Ahead>,
+    /// A call has ended, so that there may be room.
+    ended: Notify,
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+/// What decides how much is begun.
+struct Ahead {
+    pace: Pace,
+    breaker: Breaker,
+    under_way: usize,
+}
+
+/// What may be begun now.
+enum Room {
+    Calls(usize),
+    /// One call, to see whether the provider is back.
+    Probe,
+    None {
+        until: Option<Instant>,
+    },
+}
+
+/// A notification that is being tried.
+struct Attempt {
+    leased: Leased,
+    claim: u32,
+    failures: u32,
+    delivery: Delivery,
+}
+
+impl Line {
+    pub(super) fn new(means: Means, route: Route, reports: mpsc::UnboundedSender<Report>) -> Arc<Self> {
+        let pace = Pace::new(route.calls_max);
+        let ahead = Mutex::new(Ahead { pace, breaker: Breaker::default(), under_way: 0 });
+        Arc::new(Self { means, route, ahead, ended: Notify::new(), reports })
+    }
+
+    /// Delivers until it is stopped; what was begun is not finished then: see [`Self::drained`].
+    pub(super) async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        let stop = async move {
+            // A sender that is gone means the same.
+            let _stopped = stopped.wait_for(|stopped| *stopped).await;
+        };
+        tokio::pin!(stop);
+        loop {
+            let wait = match self.room() {
+                Room::Calls(calls) => self.begin(calls, false).await,
+                Room::Probe => self.begin(1, true).await,
+                Room::None { until } => Wait::Room(until),
+            };
+            let waiting = async {
+                match wait {
+                    Wait::Nothing => {}
+                    Wait::Jobs => self.means.queue.ready(self.route.channel()).await,
+                    Wait::Trouble => tokio::time::sleep(TROUBLE_PAUSE).await,
+                    Wait::Room(None) => self.ended.notified().await,
+                    Wait::Room(Some(until)) => tokio::select! {
+                        () = self.ended.notified() => {}
+                        () = tokio::time::sleep_until(until.into()) => {}
+                    },
+                }
+            };
+            tokio::select! {
+                biased;
+                () = &mut stop => return,
+                () = waiting => {}
+            }
+        }
+    }
+
+    /// Waits until every call that was begun has ended.
+    pub(super) async fn drained(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if self.under_way() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// How many calls are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.ahead().under_way
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Ahead> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn room(&self) -> Room {
+        let now = Instant::now();
+        let mut ahead = self.ahead();
+        match ahead.breaker.admission(now) {
+            Admission::Nobody(until) => Room::None { until: Some(until).filter(|until| *until > now) },
+            Admission::One => {
+                ahead.breaker.probe();
+                Room::Probe
+            }
+            Admission::All => match ahead.pace.limit().saturating_sub(ahead.under_way) {
+                0 => Room::None { until: None },
+                calls => Room::Calls(calls),
+            },
+        }
+    }
+
+    /// Begins at most so many calls.
+    async fn begin(self: &Arc<Self>, calls: usize, is_probe: bool) -> Wait {
+        let per_call = if is_probe { 1 } else { self.route.bulk_max };
+        let count_max = calls.saturating_mul(per_call).min(TAKEN_MAX).min(self.route.burst_max());
+        let taken = match self.means.queue.take(self.route.channel(), count_max).await {
+            Ok(taken) => taken,
+            Err(error) => {
+                tracing::warn!(channel = %self.route.channel(), %error, "no jobs can be taken");
+                self.probed_nothing(is_probe);
+                return Wait::Trouble;
+            }
+        };
+        if taken.is_empty() {
+            self.probed_nothing(is_probe);
+            return Wait::Jobs;
+        }
+        if taken.len() == count_max {
+            self.ahead().pace.was_full();
+        }
+        let attempts = match self.claim(&taken).await {
+            Ok(attempts) => attempts,
+            Err(error) => {
+                tracing::warn!(channel = %self.route.channel(), %error, "notifications cannot be claimed");
+                self.probed_nothing(is_probe);
+                let back: Vec<_> = taken.into_iter().map(|leased| (leased, TROUBLE_PAUSE)).collect();
+                self.give_back(&back).await;
+                return Wait::Trouble;
+            }
+        };
+        if attempts.is_empty() {
+            self.probed_nothing(is_probe);
+        }
+        let mut attempts = attempts.into_iter().peekable();
+        while attempts.peek().is_some() {
+            let call: Vec<_> = attempts.by_ref().take(per_call).collect();
+            self.route.wait_for_rate(call.len()).await;
+            self.ahead().under_way += 1;
+            self.means.metrics.begun(&self.route, call.len());
+            tokio::spawn(self.clone().deliver(call));
+        }
+        Wait::Nothing
+    }
+
+    fn probed_nothing(&self, is_probe: bool) {
+        if is_probe {
+            self.ahead().breaker.probed_nothing();
+        }
+    }
+
+    /// Claims what was taken, and finds out what is to be said to whom. Jobs that are no work go back or away.
+    async fn claim(&self, taken: &[Leased]) -> Result<Vec<Attempt>, StoreError> {
+        let until_ms = clock::now_ms() + u64::try_from(self.means.queue.lease().as_millis()).unwrap_or(u64::MAX);
+        let claim = Change::Claim { worker: self.means.worker, until_ms };
+        let claims = taken.iter().map(|leased| (leased.job.notification, claim.clone())).collect();
+        let answers = self.means.register.apply(claims).await?;
+        let now_ms = clock::now_ms();
+        let (mut claimed, mut back, mut done) = (Vec::new(), Vec::new(), Vec::new());
+        for (leased, answer) in taken.iter().cloned().zip(answers) {
+            match answer {
+                Answer::Claimed(entry) => claimed.push((leased, entry)),
+                Answer::NotDue { due_ms: then_ms } | Answer::Held { until_ms: then_ms } => {
+                    back.push((leased, Duration::from_millis(then_ms.saturating_sub(now_ms))));
+                }
+                Answer::Done(state) | Answer::Otherwise(state) => {
+                    self.means.metrics.found(&self.route, &state);
+                    done.push(leased);
+                }
+                Answer::Removed | Answer::Unknown => done.push(leased),
+            }
+        }
+        self.give_back(&back).await;
+        self.finish(&done).await;
+        self.prepare(claimed).await
+    }
+
+    /// Jobs that come back although they should not are told by the register.
+    async fn give_back(&self, jobs: &[(Leased, Duration)]) {
+        if !jobs.is_empty()
+            && let Err(error) = self.means.queue.give_back(self.route.channel(), jobs).await
+        {
+            tracing::debug!(%error, "jobs were not given back");
+        }
+    }
+
+    async fn finish(&self, jobs: &[Leased]) {
+        if !jobs.is_empty()
+            && let Err(error) = self.means.queue.finish(self.route.channel(), jobs).await
+        {
+            tracing::debug!(%error, "jobs were not finished");
+        }
+    }
+
+    /// The messages of what was claimed. What has none is buried.
+    async fn prepare(&self, claimed: Vec<(Leased, Box<Entry>)>) -> Result<Vec<Attempt>, StoreError> {
+        let players: Vec<PlayerId> = claimed.iter().filter_map(|(_, entry)| player(entry).cloned()).collect();
+        let contacts = if players.is_empty() { Vec::new() } else { self.means.register.contacts(players).await? };
+        let mut contacts = contacts.into_iter();
+        let mut attempts = Vec::with_capacity(claimed.len());
+        for (leased, entry) in claimed {
+            let contacts = player(&entry).and_then(|_| contacts.next().flatten());
+            let (claim, failures) = (entry.claims, entry.failures);
+            match self.delivery(&entry, contacts.as_ref()) {
+                // Whoever had it last may have died of it, each time.
+                Ok(_) if failures >= self.means.retries.attempts_max => {
+                    let why = entry.trouble.map_or_else(String::new, |trouble| trouble.why);
+                    self.bury(leased, claim, format!("given up after {failures} attempts: {why}"));
+                }
+                Ok(delivery) => attempts.push(Attempt { leased, claim, failures, delivery }),
+                Err(why) => self.bury(leased, claim, why),
+            }
+        }
+        Ok(attempts)
+    }
+
+    fn delivery(&self, entry: &Entry, contacts: Option<&Contacts>) -> Result<Delivery, String> {
+        let notification = &entry.notification;
+        let channel = notification.channel;
+        let to: Address = match &notification.recipient {
+            Recipient::Address(address) => address.clone(),
+            Recipient::Player(player) => {
+                let address = contacts.and_then(|contacts| contacts.address(channel)).cloned();
+                address.ok_or_else(|| format!("nobody knows how to reach {player} by {channel}: see contacts.set"))?
+            }
+        };
+        let locale = contacts.and_then(|contacts| contacts.locale.as_ref()).or(notification.locale.as_ref());
+        let rendered = self.means.templates.render(&notification.template, channel, locale, &notification.data);
+        let message = rendered.map_err(|error| error.to_string())?;
+        Ok(Delivery { notification: notification.id, to, message })
+    }
+
+    fn bury(&self, leased: Leased, claim: u32, why: String) {
+        self.report(Report { leased, change: Change::Buried { claim, why }, then: Then::Finish });
+    }
+
+    async fn deliver(self: Arc<Self>, attempts: Vec<Attempt>) {
+        let deliveries: Vec<_> = attempts.iter().map(|attempt| attempt.delivery.clone()).collect();
+        let ending = Ending { line: &self, deliveries: deliveries.len() };
+        let begun = Instant::now();
+        let outcomes = self.route.provider.deliver(&deliveries).await;
+        self.learn(begun.elapsed(), &outcomes);
+        for (attempt, outcome) in attempts.into_iter().zip(outcomes) {
+            self.report(self.outcome(attempt, outcome));
+        }
+        drop(ending);
+    }
+
+    /// What a call says about its provider.
+    fn learn(&self, took: Duration, outcomes: &[Outcome]) {
+        let failures = || {
+            outcomes
+                .iter()
+                .filter_map(|outcome| if let Outcome::Failed(failure) = outcome { Some(failure) } else { None })
+        };
+        let failed = failures().count() * 2 > outcomes.len();
+        let mut ahead = self.ahead();
+        ahead.pace.ended(took, failed);
+        self.means.metrics.ended(&self.route, took, ahead.pace.limit());
+        if failed {
+            let is_final = failures().any(|failure| failure.kind == FailureKind::Unauthorized);
+            if let Some(pause) = ahead.breaker.failed(Instant::now(), is_final) {
+                let why = failures().next().map(|failure| failure.why.as_str()).unwrap_or_default();
+                let provider = self.route.provider.name();
+                tracing::warn!(%provider, %why, pause_s = pause.as_secs(), "the provider is left alone for a while");
+            }
+        } else if ahead.breaker.succeeded() {
+            tracing::info!(provider = %self.route.provider.name(), "the provider is back");
+        }
+    }
+
+    fn outcome(&self, attempt: Attempt, outcome: Outcome) -> Report {
+        let Attempt { leased, claim, failures, .. } = attempt;
+        self.means.metrics.outcome(&self.route, &outcome);
+        let (change, then) = match outcome {
+            Outcome::Delivered { reference } => {
+                let provider = self.route.provider.name().clone();
+                (Change::Delivered { claim, provider, reference }, Then::Finish)
+            }
+            Outcome::Refused { why } => (Change::Buried { claim, why }, Then::Finish),
+            Outcome::Failed(Failure { why, retry_after, .. }) => {
+                match self.means.retries.wait(failures + 1, retry_after) {
+                    Some(wait) => {
+                        let retry_ms = clock::now_ms() + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                        (Change::Failed { claim, retry_ms, why }, Then::GiveBack(wait))
+                    }
+                    None => {
+                        let why = format!("given up after {} attempts: {why}", failures + 1);
+                        (Change::Buried { claim, why }, Then::Finish)
+                    }
+                }
+            }
+        };
+        Report { leased, change, then }
+    }
+
+    fn report(&self, report: Report) {
+        // Nobody listens only when everything is being given up; then the lease ends by itself.
+        let _unheard = self.reports.send(report);
+    }
+}
+
+/// What a line waits for before it goes on.
+enum Wait {
+    Nothing,
+    Jobs,
+    Trouble,
+    Room(Option<Instant>),
+}
+
+fn player(entry: &Entry) -> Option<&PlayerId> {
+    match &entry.notification.recipient {
+        Recipient::Player(player) => Some(player),
+        Recipient::Address(_) => None,
+    }
+}
+
+/// A call under way: it is over when this is dropped, however it ends.
+struct Ending<'a> {
+    line: &'a Line,
+    deliveries: usize,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.line.means.metrics.over(&self.line.route, self.deliveries);
+        self.line.ahead().under_way -= 1;
+        self.line.ended.notify_one();
+    }
+}
