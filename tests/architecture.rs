@@ -121,7 +121,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("minijinja", &["templates"]),
     ("form_urlencoded", &["providers"]),
     ("httpdate", &["providers"]),
-    ("reqwest", &["providers"]),
+    ("reqwest", &["providers", "register"]),
     ("xxhash_rust", &["engine"]),
     ("arc_swap", &["catalog"]),
     // The contract has an interface of that name, which engine implements.

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-pub use self::notifying::Notifying;
+pub use self::notifying::{Notifying, Working};
 use crate::{
     api::{OperatorService, PlayerService},
     catalog::{Catalog, Watch},
@@ -19,6 +19,7 @@ use crate::{
     http::{self, Endpoints, Served},
     railgun::NotificationCarrier,
     record::{Destination, Destinations},
+    register::{Accepting, Remote},
     relay::Relay,
     rpc::{Params, Service as _},
     steps::Steps,
@@ -38,7 +39,8 @@ pub struct Host {
     catalog: Arc<Catalog>,
     watch: Watch,
     tracking: Option<Tracking>,
-    notifying: Option<(Notifying, Relay)>,
+    notifying: Option<Notifying>,
+    notifications: Option<Relay>,
     shutdown_wait_max: Duration,
     /// Held until the host is gone.
     _data: DataDirectory,
@@ -77,7 +79,7 @@ impl Host {
         let tracking = Tracking::start(config, &data, &store).await?;
         let statistics = tracking.as_ref().map(|tracking| tracking.store.clone());
         let operator = OperatorService::new(steps.clone(), store.clone(), catalog.clone(), statistics, tokens, secret)?;
-        let notifying = start_notifying(config, &data, &store).await?;
+        let (notifying, notifications) = start_notifying(config, &data, &store).await?;
         let endpoints = Arc::new(Endpoints {
             players,
             operator,
@@ -86,7 +88,18 @@ impl Host {
             operator_limits: config.operator_limits(),
         });
         let shutdown_wait_max = Duration::from_millis(config.server.shutdown_wait_ms_max);
-        Ok(Self { endpoints, steps, store, catalog, watch, tracking, notifying, shutdown_wait_max, _data: data })
+        Ok(Self {
+            endpoints,
+            steps,
+            store,
+            catalog,
+            watch,
+            tracking,
+            notifying,
+            notifications,
+            shutdown_wait_max,
+            _data: data,
+        })
     }
 
     /// The games that are played.
@@ -117,7 +130,8 @@ impl Host {
         };
         let served = Served {
             games: Some(self.endpoints.clone()),
-            notifications: self.notifying.as_ref().map(|(notifying, _)| notifying.endpoint().clone()),
+            notifications: self.notifying.as_ref().map(|notifying| notifying.endpoint().clone()),
+            numbers: self.notifying.as_ref().map(|notifying| notifying.numbers().clone()),
         };
         let mut server = tokio::spawn(http::serve(listener, served, stopped));
         let verifying = tokio::spawn(verify_daily(self.catalog.clone()));
@@ -149,8 +163,10 @@ impl Host {
             tracing::warn!("some connections did not end in time and are cut; every step is whole or has not happened");
         }
         server.abort();
-        if let Some((notifying, relay)) = self.notifying {
+        if let Some(relay) = self.notifications {
             relay.stop().await;
+        }
+        if let Some(notifying) = self.notifying {
             notifying.stop(self.shutdown_wait_max).await;
         }
         self.store.close().await;
@@ -161,19 +177,25 @@ impl Host {
     }
 }
 
-/// The railgun, and what brings the notifications of games there.
+/// The railgun, unless another process is it, and what brings the notifications of games there.
 async fn start_notifying(
     config: &Config,
     data: &DataDirectory,
     store: &Arc<dyn Store>,
-) -> anyhow::Result<Option<(Notifying, Relay)>> {
+) -> anyhow::Result<(Option<Notifying>, Option<Relay>)> {
     if !config.railgun.enabled {
-        return Ok(None);
+        return Ok((None, None));
     }
-    let notifying = Notifying::start(config, data).await?;
-    let carrier = NotificationCarrier::new(notifying.intake().clone(), config.notification_defaults());
-    let relay = Relay::start(store.clone(), Destination::Notifications, Arc::new(carrier));
-    Ok(Some((notifying, relay)))
+    let (notifying, to): (_, Arc<dyn Accepting>) = match config.remote_register()? {
+        Some(remote) => (None, Arc::new(Remote::new(remote)?)),
+        None => {
+            let notifying = Notifying::start(config, data).await?;
+            let intake = notifying.intake().clone();
+            (Some(notifying), Arc::new(intake))
+        }
+    };
+    let carrier = NotificationCarrier::new(to, config.notification_defaults());
+    Ok((notifying, Some(Relay::start(store.clone(), Destination::Notifications, Arc::new(carrier)))))
 }
 
 /// The store that the configuration names.

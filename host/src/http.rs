@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, Limited};
 use tokio::net::TcpListener;
 
 use crate::{
-    api::{NotificationService, OperatorService, PlayerService, Who},
+    api::{NotificationService, Numbers, OperatorService, PlayerService},
     rpc::{self, Limits, Service},
     store::Store,
 };
@@ -33,11 +33,13 @@ pub struct Served {
     pub games: Option<Arc<Endpoints>>,
     /// Notifications.
     pub notifications: Option<Arc<NotificationEndpoint>>,
+    /// Numbers, at `GET /metrics`.
+    pub numbers: Option<Arc<Numbers>>,
 }
 
 /// What notifications are answered with.
 pub struct NotificationEndpoint {
-    /// `POST /notify`, and `GET /metrics` for the operator.
+    /// `POST /notify`.
     pub service: NotificationService,
     /// Bounds on what services send.
     pub limits: Limits,
@@ -78,8 +80,10 @@ pub async fn serve(
 fn router(served: Served) -> Router {
     let mut router = Router::new().route("/healthz", get(|| async { "ok\n" }));
     if let Some(endpoint) = &served.notifications {
-        let routes = Router::new().route("/notify", post(notifications)).route("/metrics", get(metrics));
-        router = router.merge(routes.with_state(endpoint.clone()));
+        router = router.route("/notify", post(notifications).with_state(endpoint.clone()));
+    }
+    if let Some(numbers) = served.numbers {
+        router = router.route("/metrics", get(metrics).with_state(numbers));
     }
     match (served.games, served.notifications) {
         (Some(endpoints), _) => {
@@ -96,11 +100,11 @@ async fn notifications(State(endpoint): State<Arc<NotificationEndpoint>>, reques
     answer(&endpoint.service, &caller, &endpoint.limits, BODY_WAIT_MAX, request).await
 }
 
-async fn metrics(State(endpoint): State<Arc<NotificationEndpoint>>, request: Request) -> Response {
-    if endpoint.service.caller(authorization(&request)) != Ok(Who::Operator) {
+async fn metrics(State(numbers): State<Arc<Numbers>>, request: Request) -> Response {
+    if !numbers.may_see(authorization(&request)) {
         return (StatusCode::UNAUTHORIZED, "the operator's bearer token is needed\n").into_response();
     }
-    let text = endpoint.service.metrics().await;
+    let text = numbers.text().await;
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 

@@ -10,7 +10,7 @@ mod releases;
 mod statistics;
 
 pub use self::{
-    notifications::{NotificationCaller, NotificationParts, NotificationService, Who},
+    notifications::{NotificationCaller, NotificationParts, NotificationService, Numbers},
     operator::{Operator, OperatorService},
     player::{PlayerCaller, PlayerService},
 };

@@ -9,6 +9,7 @@ mod railgun;
 mod serve;
 mod store;
 mod tracking;
+mod worker;
 
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ enum Command {
     Dev(dev::Dev),
     Serve(serve::Serve),
     Railgun(railgun::Railgun),
+    Worker(worker::Worker),
     Build(build::Build),
     #[command(subcommand)]
     Game(game::Game),
@@ -57,6 +59,7 @@ impl Cli {
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
             Command::Railgun(railgun) => railgun.run(),
+            Command::Worker(worker) => worker.run(),
             Command::Build(build) => build.run(),
             Command::Game(game) => game.run(),
             Command::Ledger(ledger) => ledger.run(),

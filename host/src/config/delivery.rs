@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{Config, ConfigError, Provider, ProviderKind};
+use super::{Config, ConfigError, Provider, ProviderKind, Railgun};
 use crate::{
     notifications::{Granted, Grants},
     providers::{self, Connection, Secret, airship, meta, sendgrid, webhook},
@@ -68,6 +68,37 @@ impl Config {
             services.push(Backend { name: section.name.clone(), token, per_second });
         }
         Ok(services)
+    }
+
+    /// Where the register is, if another process keeps it.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`].
+    pub fn remote_register(&self) -> Result<Option<register::RemoteSettings>, ConfigError> {
+        let Railgun { url, .. } = &self.railgun;
+        if url.is_empty() {
+            return Ok(None);
+        }
+        let token = self.worker_token()?.ok_or(ConfigError::OutOfRange {
+            option: "railgun.worker_token",
+            rule: "must be that of the process at railgun.url",
+        })?;
+        Ok(Some(register::RemoteSettings { url: url.clone(), token }))
+    }
+
+    /// What workers are known by, if there are any.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`].
+    pub fn worker_token(&self) -> Result<Option<String>, ConfigError> {
+        let token = &self.railgun.worker_token;
+        if (1..TOKEN_BYTES_MIN).contains(&token.len()) {
+            return Err(ConfigError::OutOfRange {
+                option: "railgun.worker_token",
+                rule: "must be 16 characters or more",
+            });
+        }
+        Ok(Some(token.clone()).filter(|token| !token.is_empty()))
     }
 
     /// What bodies of services may be.

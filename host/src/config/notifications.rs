@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// `[railgun]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Railgun {
     /// Whether notifications are accepted: true or false.
@@ -21,6 +21,12 @@ pub struct Railgun {
     pub deliver: bool,
     /// Address and port of 'croupier railgun'; 'croupier serve' answers at its own address.
     pub listen: String,
+    /// The address of the process that keeps what is accepted, as http://host:port, for 'croupier worker', and for hosts that
+    /// hand it what their games send; "" where this process keeps it itself.
+    pub url: String,
+    /// What workers and such hosts are known by, 16 characters or more; "" where there are none. Better in the environment
+    /// than in a file.
+    pub worker_token: String,
     /// Where accepted notifications are kept; "" for a folder of the host's directory.
     pub directory: PathBuf,
     /// The folder of templates: <template>/<channel>.<locale>.txt and so on; README has the rules.
@@ -64,6 +70,8 @@ impl Default for Railgun {
             enabled: true,
             deliver: true,
             listen: "127.0.0.1:7071".to_owned(),
+            url: String::new(),
+            worker_token: String::new(),
             directory: PathBuf::new(),
             templates: "templates".into(),
             locale: "en".parse().expect("a language tag"),
@@ -81,6 +89,12 @@ impl Default for Railgun {
             providers: Vec::new(),
             grants: Vec::new(),
         }
+    }
+}
+
+impl std::fmt::Debug for Railgun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Railgun").field("url", &self.url).finish_non_exhaustive()
     }
 }
 

@@ -8,12 +8,12 @@ use super::Notification;
 use crate::identity::ProviderName;
 
 /// A process that delivers, this time that it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct WorkerId(pub u64);
 
 /// A notification and what has become of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// What is to be told.
     pub notification: Notification,
@@ -46,7 +46,6 @@ pub enum State {
     /// A worker has it.
     UnderWay {
         /// Which.
-        #[schemars(with = "u64")]
         worker: WorkerId,
         /// When it is taken for lost, in Unix milliseconds.
         until_ms: u64,
@@ -92,7 +91,7 @@ pub struct Trouble {
 }
 
 /// What somebody wants of a notification.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// To deliver it: whoever has claimed it may try once, and then reports with the number of the claim.
@@ -143,7 +142,7 @@ pub enum Change {
 }
 
 /// What came of a change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// It may be tried, as its newest claim.

@@ -92,7 +92,7 @@ impl fmt::Display for Sender {
 }
 
 /// What is to be told to whom. It never changes once it is accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Notification {
     /// Its name, and the key by which a provider may tell a repetition.
     pub id: NotificationId,

@@ -1,20 +1,22 @@
 //! Brings the notifications of games from the outbox of the store to the railgun.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::Intake;
 use crate::{
     identity::{AggregateId, Digest, PlayerId},
     notifications::{Channel, Notification, NotificationId, Recipient, Sender},
     record::{Act, Effect, Play, Record},
+    register::Accepting,
     relay::{Carrier, CarryError},
     store::Waiting,
 };
 
 /// Accepts what games want told.
 pub struct NotificationCarrier {
-    intake: Intake,
+    to: Arc<dyn Accepting>,
     defaults: Defaults,
 }
 
@@ -28,10 +30,10 @@ pub struct Defaults {
 }
 
 impl NotificationCarrier {
-    /// Into this intake.
+    /// To there.
     #[must_use]
-    pub fn new(intake: Intake, defaults: Defaults) -> Self {
-        Self { intake, defaults }
+    pub fn new(to: Arc<dyn Accepting>, defaults: Defaults) -> Self {
+        Self { to, defaults }
     }
 
     fn notifications(&self, step: &Waiting) -> Result<Vec<Notification>, CarryError> {
@@ -83,7 +85,7 @@ impl Carrier for NotificationCarrier {
             notifications.extend(self.notifications(step)?);
         }
         if !notifications.is_empty() {
-            self.intake.accept(notifications).await.map_err(|error| CarryError(error.to_string()))?;
+            self.to.hand(notifications).await.map_err(|error| CarryError(error.to_string()))?;
         }
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use crate::{
     notifications::{Answer, Change, Notification, NotificationId},
-    register::{Accepted, Register},
+    register::{Accepted, Accepting, Register},
     store::StoreError,
 };
 
@@ -51,5 +52,12 @@ impl Intake {
     #[must_use]
     pub fn register(&self) -> &Arc<dyn Register> {
         &self.register
+    }
+}
+
+#[async_trait]
+impl Accepting for Intake {
+    async fn hand(&self, notifications: Vec<Notification>) -> Result<(), StoreError> {
+        self.accept(notifications).await.map(|_| ())
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     notifications::{Answer, Change, Contacts, Entry, Recipient, WorkerId},
     providers::{Delivery, Failure, FailureKind, Outcome},
     queue::{Leased, Queue},
-    register::Register,
+    register::Claiming,
     store::StoreError,
     templates::Templates,
 };
@@ -35,7 +35,7 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Means {
     pub(super) worker: WorkerId,
-    pub(super) register: Arc<dyn Register>,
+    pub(super) register: Arc<dyn Claiming>,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) templates: Arc<Templates>,
     pub(super) retries: Retries,

@@ -41,7 +41,7 @@ use crate::{
     notifications::{Channel, WorkerId},
     providers::Provider,
     queue::Queue,
-    register::Register,
+    register::{Claiming, Register},
     templates::Templates,
 };
 
@@ -173,7 +173,7 @@ impl Workers {
     /// Begins, for every channel that has a route.
     #[must_use]
     pub fn start(
-        register: &Arc<dyn Register>,
+        register: &Arc<dyn Claiming>,
         queue: &Arc<dyn Queue>,
         templates: &Arc<Templates>,
         routes: Vec<Route>,

@@ -8,7 +8,7 @@ use super::metrics::Metrics;
 use crate::{
     notifications::{Answer, Change, Channel, State},
     queue::{Leased, Queue},
-    register::Register,
+    register::Claiming,
 };
 
 /// Reports that are written together.
@@ -35,7 +35,7 @@ pub(super) enum Then {
 /// Writes the reports of one channel until nobody can report any more.
 pub(super) struct Reporter {
     pub(super) channel: Channel,
-    pub(super) register: Arc<dyn Register>,
+    pub(super) register: Arc<dyn Claiming>,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reports: mpsc::UnboundedReceiver<Report>,

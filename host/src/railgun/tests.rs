@@ -100,7 +100,8 @@ impl Fixture {
         let retries =
             Retries { attempts_max: 3, wait_min: Duration::from_millis(1), wait_max: Duration::from_millis(5) };
         let route = Route::new(provider.clone(), 100, usize::MAX, None);
-        Workers::start(&self.register, &self.queue, &self.templates, vec![route], retries, &Arc::default())
+        let register: Arc<dyn register::Claiming> = self.register.clone();
+        Workers::start(&register, &self.queue, &self.templates, vec![route], retries, &Arc::default())
     }
 
     async fn send(&self, notifications: Vec<Notification>) {

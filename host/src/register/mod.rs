@@ -1,11 +1,17 @@
 //! The register: every accepted notification and what has become of it. It is the truth of the railgun: whoever was told
 //! that a notification is accepted is told so because it is in here, and the queue can be filled from it again.
+//!
+//! One process keeps it. Others that work for it reach it over HTTP: see [`Remote`].
 
 mod embedded;
+mod remote;
 
 use async_trait::async_trait;
 
-pub use self::embedded::{Embedded, OpenError, Settings as EmbeddedSettings};
+pub use self::{
+    embedded::{Embedded, OpenError, Settings as EmbeddedSettings},
+    remote::{Applied, Changes, Handed, NotReached, Remote, Settings as RemoteSettings, WhoseContacts},
+};
 use crate::{
     identity::PlayerId,
     notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId},
@@ -21,16 +27,30 @@ pub enum Accepted {
     Known(Box<Entry>),
 }
 
-/// Accepted notifications and contacts.
+/// Takes notifications in.
 #[async_trait]
-pub trait Register: Send + Sync + 'static {
-    /// Keeps those that are not known yet, durably once this returns: an answer for each, in order.
-    async fn accept(&self, notifications: Vec<Notification>) -> Result<Vec<Accepted>, StoreError>;
+pub trait Accepting: Send + Sync + 'static {
+    /// Keeps those that are not known yet, durably once this returns.
+    async fn hand(&self, notifications: Vec<Notification>) -> Result<(), StoreError>;
+}
 
+/// What whoever delivers needs of the register.
+#[async_trait]
+pub trait Claiming: Send + Sync + 'static {
     /// Changes entries by their own rules, one after the other: an answer for each, in order. Changes of one entry never
     /// overtake each other. They survive the end of the process; a computer that loses its power may forget the newest,
     /// so that something is delivered again.
     async fn apply(&self, changes: Vec<(NotificationId, Change)>) -> Result<Vec<Answer>, StoreError>;
+
+    /// How players are reached, in order.
+    async fn contacts(&self, players: Vec<PlayerId>) -> Result<Vec<Option<Contacts>>, StoreError>;
+}
+
+/// Accepted notifications and contacts.
+#[async_trait]
+pub trait Register: Claiming {
+    /// Keeps those that are not known yet, durably once this returns: an answer for each, in order.
+    async fn accept(&self, notifications: Vec<Notification>) -> Result<Vec<Accepted>, StoreError>;
 
     /// Entries by name, in order.
     async fn find(&self, ids: Vec<NotificationId>) -> Result<Vec<Option<Entry>>, StoreError>;
@@ -53,9 +73,6 @@ pub trait Register: Send + Sync + 'static {
     /// Forgets entries that were delivered, cancelled or over their time before this instant, in Unix milliseconds; at
     /// most so many: how many.
     async fn forget(&self, before_ms: u64, count_max: usize) -> Result<usize, StoreError>;
-
-    /// How a player is reached.
-    async fn contacts(&self, players: Vec<PlayerId>) -> Result<Vec<Option<Contacts>>, StoreError>;
 
     /// Keeps how a player is reached, durably, or forgets it.
     async fn set_contacts(&self, player: PlayerId, contacts: Option<Contacts>) -> Result<(), StoreError>;

@@ -16,6 +16,7 @@ use crate::{
     },
     queue::Standing,
     railgun::Workload,
+    register::{Applied, Changes, Handed, WhoseContacts},
     rpc::SchemaError,
     templates::Templates,
 };
@@ -43,6 +44,9 @@ pub(super) fn all() -> Result<HostMethods, SchemaError> {
         )?
         .with::<ContactsParams, Contacts>("contacts.get", "How a player is reached.")?
         .with::<ContactsParams, Forgotten>("contacts.forget", "Forgets how a player is reached.")?
+        .with::<Changes, Applied>("work.apply", "For workers: claims notifications and reports what came of them.")?
+        .with::<WhoseContacts, Vec<Option<Contacts>>>("work.contacts", "For workers: how players are reached.")?
+        .with::<Handed, Accepts>("work.hand", "For hosts: hands over what games want told.")?
         .with::<Nothing, Map<String, Value>>("rpc.discover", "This document.")
 }
 
@@ -142,6 +146,12 @@ pub(super) struct SetContactsParams {
 pub(super) struct ContactsParams {
     /// Who.
     pub(super) player: PlayerId,
+}
+
+/// How many were accepted, now or before.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Accepts {
+    pub(super) accepted: usize,
 }
 
 /// A notification that was accepted.

@@ -2,6 +2,7 @@
 //! A batch is the bulk call: its entries are accepted together, with one fsync.
 
 mod methods;
+mod numbers;
 
 use std::sync::Arc;
 
@@ -11,9 +12,10 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use self::methods::{
-    BuriedParams, ContactsParams, Dead, DueTime, Forgotten, NotificationParams, PreviewParams, QueueStanding,
+    Accepts, BuriedParams, ContactsParams, Dead, DueTime, Forgotten, NotificationParams, PreviewParams, QueueStanding,
     SendParams, Sent, SetContactsParams, Status, Template,
 };
+pub use self::numbers::Numbers;
 use super::{bearer_token, discover, host_method::HostMethods, player::Nothing, take_idempotency_key};
 use crate::{
     clock,
@@ -24,7 +26,7 @@ use crate::{
     notifications::{Answer, Change, Channel, Contacts, Entry, Message, Notification, NotificationId, Sender},
     queue::Queue,
     railgun::{Backend, Defaults, Intake, Metrics, Workload},
-    register::{Accepted, Register},
+    register::{Accepted, Applied, Changes, Handed, Register, WhoseContacts},
     rpc::{self, Params, RawJson, SchemaError, Service},
     store::StoreError,
     templates::Templates,
@@ -53,6 +55,7 @@ pub struct NotificationService {
     parts: NotificationParts,
     services: Vec<KnownService>,
     operator_token: [u8; 32],
+    worker_token: Option<[u8; 32]>,
     methods: HostMethods,
     document: Json,
 }
@@ -73,6 +76,8 @@ pub enum Who {
     Operator,
     /// A service, by its place; it sees what it has sent.
     Service(usize),
+    /// A worker, or a host that hands over what its games send.
+    Worker,
 }
 
 /// Tokens are compared by their digests, which are all of one length.
@@ -83,7 +88,12 @@ fn digest(token: &str) -> [u8; 32] {
 impl NotificationService {
     /// # Errors
     /// None in practice: the host's own schemas compile.
-    pub fn new(parts: NotificationParts, services: Vec<Backend>, operator_token: &str) -> Result<Self, SchemaError> {
+    pub fn new(
+        parts: NotificationParts,
+        services: Vec<Backend>,
+        operator_token: &str,
+        worker_token: Option<&str>,
+    ) -> Result<Self, SchemaError> {
         let methods = methods::all()?;
         let document = discover::document("Croupier: notifications", &methods, &[])?;
         let known = |service: Backend| KnownService {
@@ -92,7 +102,8 @@ impl NotificationService {
             rate: service.per_second.map(|rate| RateLimiter::direct(Quota::per_second(rate))),
         };
         let services = services.into_iter().map(known).collect();
-        Ok(Self { parts, services, operator_token: digest(operator_token), methods, document })
+        let (operator_token, worker_token) = (digest(operator_token), worker_token.map(digest));
+        Ok(Self { parts, services, operator_token, worker_token, methods, document })
     }
 
     /// Reads the value of an `Authorization` header.
@@ -104,19 +115,11 @@ impl NotificationService {
         if bool::from(token.ct_eq(&self.operator_token)) {
             return Ok(Who::Operator);
         }
-        let known = self.services.iter().position(|service| bool::from(service.token.ct_eq(&token)));
-        known.map(Who::Service).ok_or("the token is neither a service's nor the operator's")
-    }
-
-    /// The numbers in Prometheus' text format, with the queue as it stands now.
-    pub async fn metrics(&self) -> String {
-        for channel in Channel::ALL {
-            match self.parts.queue.standing(channel).await {
-                Ok(standing) => self.parts.metrics.stands(channel, &standing, clock::now_ms()),
-                Err(error) => tracing::debug!(%error, "the queue does not say how it stands"),
-            }
+        if self.worker_token.is_some_and(|worker| bool::from(token.ct_eq(&worker))) {
+            return Ok(Who::Worker);
         }
-        self.parts.metrics.text()
+        let known = self.services.iter().position(|service| bool::from(service.token.ct_eq(&token)));
+        known.map(Who::Service).ok_or("the token is neither a service's, nor the operator's, nor the workers'")
     }
 
     /// Whether notifications can be expected to be accepted.
@@ -135,7 +138,14 @@ impl NotificationService {
             let message = "only notify.send takes an idempotency_key: everything else is safe to repeat";
             return Err(ErrorReply::invalid_params("/idempotency_key", message));
         }
+        if method.starts_with("work.") != (who == Who::Worker) {
+            let detail = "work.* is for workers, and nothing else is";
+            return Err(HostError::Unauthorized { detail }.into());
+        }
         match method {
+            "work.apply" => self.apply(self.methods.read(method, params)?).await,
+            "work.contacts" => self.whose_contacts(self.methods.read(method, params)?).await,
+            "work.hand" => self.hand(self.methods.read(method, params)?).await,
             "notify.send" => self.send(who, params, key).await,
             "notify.status" => self.status(who, self.methods.read(method, params)?).await,
             "notify.cancel" => self.change(who, self.methods.read(method, params)?, Change::Cancel).await,
@@ -164,6 +174,20 @@ impl NotificationService {
 
     fn register(&self) -> &Arc<dyn Register> {
         self.parts.intake.register()
+    }
+
+    async fn apply(&self, params: Changes) -> Result<Json, ErrorReply> {
+        let answers = self.parts.intake.change(params.changes).await.map_err(unavailable)?;
+        reply(&Applied { answers })
+    }
+
+    async fn whose_contacts(&self, params: WhoseContacts) -> Result<Json, ErrorReply> {
+        reply(&self.register().contacts(params.players).await.map_err(unavailable)?)
+    }
+
+    async fn hand(&self, params: Handed) -> Result<Json, ErrorReply> {
+        let accepted = self.parts.intake.accept(params.notifications).await.map_err(unavailable)?;
+        reply(&Accepts { accepted: accepted.len() })
     }
 
     async fn send(
@@ -263,6 +287,7 @@ impl NotificationService {
     fn may_see(&self, who: Who, entry: &Entry) -> bool {
         match who {
             Who::Operator => true,
+            Who::Worker => false,
             Who::Service(place) => entry.notification.sender == self.services[place].sender,
         }
     }

@@ -17,7 +17,7 @@ use self::{
     tables::Tables,
     writer::{Request, Writer},
 };
-use super::{Accepted, Register, closed};
+use super::{Accepted, Claiming, Register, closed};
 use crate::{
     identity::PlayerId,
     notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId},
@@ -86,14 +86,21 @@ impl Embedded {
 }
 
 #[async_trait]
+impl Claiming for Embedded {
+    async fn apply(&self, changes: Vec<(NotificationId, Change)>) -> Result<Vec<Answer>, StoreError> {
+        self.write(|reply| Request::Apply(changes, reply)).await
+    }
+
+    async fn contacts(&self, players: Vec<PlayerId>) -> Result<Vec<Option<Contacts>>, StoreError> {
+        self.read(move |tables| players.iter().map(|player| tables.contacts_of(player)).collect()).await
+    }
+}
+
+#[async_trait]
 impl Register for Embedded {
     async fn accept(&self, notifications: Vec<Notification>) -> Result<Vec<Accepted>, StoreError> {
         self.space.check()?;
         self.write(|reply| Request::Accept(notifications, reply)).await
-    }
-
-    async fn apply(&self, changes: Vec<(NotificationId, Change)>) -> Result<Vec<Answer>, StoreError> {
-        self.write(|reply| Request::Apply(changes, reply)).await
     }
 
     async fn find(&self, ids: Vec<NotificationId>) -> Result<Vec<Option<Entry>>, StoreError> {
@@ -118,10 +125,6 @@ impl Register for Embedded {
 
     async fn forget(&self, before_ms: u64, count_max: usize) -> Result<usize, StoreError> {
         self.write(|reply| Request::Forget { before_ms, count_max, reply }).await
-    }
-
-    async fn contacts(&self, players: Vec<PlayerId>) -> Result<Vec<Option<Contacts>>, StoreError> {
-        self.read(move |tables| players.iter().map(|player| tables.contacts_of(player)).collect()).await
     }
 
     async fn set_contacts(&self, player: PlayerId, contacts: Option<Contacts>) -> Result<(), StoreError> {
