@@ -2,7 +2,7 @@
 
 pub(crate) mod recount;
 
-use std::{fs, path::PathBuf, process::Command, sync::LazyLock, thread};
+use std::{fs, path::PathBuf, process::Command, sync::LazyLock, thread, time::Instant};
 
 use croupier::facts::Period;
 use rand::{RngExt as _, SeedableRng as _};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use self::recount::{VIEWS, prove, rounds, view, wait_until_tracked};
 use crate::{
-    harness::{self, Host, Options, reason},
+    harness::{self, Host, OPERATOR_TOKEN, Options, PATIENCE, reason},
     load::{Acknowledged, Ended, Player},
 };
 
@@ -158,6 +158,22 @@ key = ["props.boss.name"]
 reduce = "count"
 "#;
 
+const GREETINGS: &str = r#"
+[railgun]
+deliver = false
+
+[[railgun.providers]]
+name = "push"
+kind = "airship"
+secret = "nobody's"
+app_key = "nobody's"
+
+[[railgun.grants]]
+game = "teller"
+channels = ["push"]
+templates = ["hello"]
+"#;
+
 fn stories() -> Host {
     let config = STORIES.to_owned();
     Host::start_with(Options { games: Some(GAMES.clone()), config, ..Options::default() })
@@ -168,8 +184,9 @@ fn tell(host: &Host, token: &str, name: &str, level: i64, boss: &str, times: usi
 }
 
 #[test]
-fn what_games_tell_of_is_counted_and_what_is_for_the_player_waits_for_its_own_carrier() {
-    let host = stories();
+fn what_games_tell_of_is_counted_and_what_is_for_the_player_goes_its_own_way() {
+    let config = format!("{STORIES}{GREETINGS}");
+    let host = Host::start_with(Options { games: Some(GAMES.clone()), config, ..Options::default() });
     let tokens = ["alice", "bob"].map(|player| host.player(player, 10_000));
     tell(&host, &tokens[0], "won", 1, "ogre", 1);
     tell(&host, &tokens[0], "won", 2, "ogre", 3);
@@ -195,9 +212,17 @@ fn what_games_tell_of_is_counted_and_what_is_for_the_player_waits_for_its_own_ca
     let money = &teller["currencies"]["EUR"];
     assert_eq!((&money["rounds"], &money["rtp"], &money["rtp_low"]), (&json!(1), &json!(0.5), &Value::Null));
 
-    let messages = host.operator("outbox.list", json!({ "to": "notifications" })).unwrap();
-    assert_eq!(messages.as_array().unwrap().len(), 1);
-    assert_eq!(messages[0]["aggregate"], "player/bob");
+    let ready = || {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "notify.queues" }).to_string();
+        let (_, answer) = host.post("/notify", OPERATOR_TOKEN, body.as_bytes()).unwrap();
+        serde_json::from_str::<Value>(&answer).unwrap()["result"][0]["ready"].clone()
+    };
+    let begun = Instant::now();
+    while ready() != 1 {
+        assert!(begun.elapsed() < PATIENCE, "the message is not in its queue");
+        thread::yield_now();
+    }
+    assert_eq!(host.operator("outbox.list", json!({ "to": "notifications" })).unwrap(), json!([]));
 }
 
 /// Runs the command on a host's files: whether it succeeded, and what it said.

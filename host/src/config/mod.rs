@@ -26,8 +26,9 @@ pub use self::sections::{
 };
 use crate::{
     facts::InvalidView,
-    identity::{ProviderName, ServiceName, ViewName},
+    identity::{GameId, ProviderName, ServiceName, ViewName},
     limits::VIEWS_MAX,
+    notifications::Channel,
     signing::InvalidPublisher,
 };
 
@@ -107,6 +108,14 @@ pub enum ConfigError {
         name: ProviderName,
         /// What is wrong.
         why: String,
+    },
+    /// A game may send what nobody delivers.
+    #[error("railgun.grants: {game} may send {channel}, which nobody delivers: declare a provider for it")]
+    Undeliverable {
+        /// The game.
+        game: GameId,
+        /// What it may send.
+        channel: Channel,
     },
     /// A service that cannot be used.
     #[error("railgun.services: '{name}': {why}")]
@@ -196,6 +205,7 @@ impl Config {
             return wrong("activation.steps_min and activation.window_s", "must be 1 or more");
         }
         self.publisher_keys()?;
+        self.check_railgun()?;
         self.check_views()
     }
 
