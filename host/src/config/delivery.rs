@@ -26,7 +26,7 @@ impl Config {
     ///
     /// # Errors
     /// What is wrong with which option.
-    pub(super) fn check_railgun(&self) -> Result<(), ConfigError> {
+    pub fn check_railgun(&self) -> Result<(), ConfigError> {
         let wrong = |option, rule| Err(ConfigError::OutOfRange { option, rule });
         let railgun = &self.railgun;
         if !(1..=3600).contains(&self.queue.lease_s) {
