@@ -49,9 +49,20 @@ pub(crate) struct Host {
     process: Option<Process>,
 }
 
+/// What a host does.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Serves games, with notifications beside them.
+    #[default]
+    Serve,
+    /// Serves notifications alone.
+    Railgun,
+}
+
 /// What a test may choose about a host.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
+    pub(crate) role: Role,
     /// The folder of components; the shipped games if none.
     pub(crate) games: Option<PathBuf>,
     /// TOML that is added to the configuration.
@@ -111,7 +122,10 @@ impl Host {
     }
 
     fn spawn(&self) -> Result<Process, String> {
-        let games = self.options.games.clone().unwrap_or_else(|| GAMES.clone());
+        let (command, games) = match self.options.role {
+            Role::Serve => ("serve", self.options.games.clone().unwrap_or_else(|| GAMES.clone())),
+            Role::Railgun => ("railgun", PathBuf::new()),
+        };
         let config = self.directory.path().join("croupier.toml");
         // `[store]` comes last: what a test adds continues it, or begins a section of its own.
         let text = format!(
@@ -121,7 +135,7 @@ impl Host {
             self.options.config,
         );
         fs::write(&config, text).unwrap();
-        let command = format!("{} exec \"$0\" serve --config \"$1\"", self.options.prelude);
+        let command = format!("{} exec \"$0\" {command} --config \"$1\"", self.options.prelude);
         let mut child = Command::new("sh")
             .args(["-c", &command, env!("CARGO_BIN_EXE_croupier")])
             .arg(&config)
@@ -239,6 +253,11 @@ impl Host {
         self.request("/operator", OPERATOR_TOKEN, method, params)
     }
 
+    /// Calls a method of notifications, as the service or operator of this token.
+    pub(crate) fn notify(&self, token: &str, method: &str, params: Value) -> Result<Value, Value> {
+        self.request("/notify", token, method, params)
+    }
+
     /// Has a component published and played.
     pub(crate) fn publish(&self, component: &[u8]) -> Result<Value, Value> {
         self.operator("game.publish", json!({ "component": BASE64.encode(component), "activate": true }))
@@ -301,7 +320,13 @@ static AGENT: LazyLock<ureq::Agent> = LazyLock::new(|| {
 
 /// Gets a page. Status and body of the answer.
 pub(crate) fn get(address: &str, path: &str) -> (u16, String) {
-    let mut answer = AGENT.get(format!("http://{address}{path}")).call().unwrap();
+    get_as("", address, path)
+}
+
+/// Gets a page, showing a token. Status and body of the answer.
+pub(crate) fn get_as(token: &str, address: &str, path: &str) -> (u16, String) {
+    let request = AGENT.get(format!("http://{address}{path}")).header("Authorization", format!("Bearer {token}"));
+    let mut answer = request.call().unwrap();
     (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
 }
 

@@ -19,6 +19,7 @@ mod moving;
 mod play;
 mod protocol;
 mod queues;
+mod railgun;
 mod releases;
 mod sessions;
 mod steps;

@@ -3,7 +3,7 @@
 mod beanstalkd;
 mod conformance;
 mod embedded;
-mod server;
+pub(crate) mod server;
 
 use std::{
     sync::Arc,

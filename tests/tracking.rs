@@ -2,16 +2,16 @@
 
 pub(crate) mod recount;
 
-use std::{fs, path::PathBuf, process::Command, sync::LazyLock, thread, time::Instant};
+use std::{fs, path::PathBuf, process::Command, sync::LazyLock, thread};
 
 use croupier::facts::Period;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use self::recount::{VIEWS, prove, rounds, view, wait_until_tracked};
+use self::recount::{VIEWS, prove, rounds, view, wait_until_carried, wait_until_tracked};
 use crate::{
-    harness::{self, Host, OPERATOR_TOKEN, Options, PATIENCE, reason},
+    harness::{self, Host, Options, reason},
     load::{Acknowledged, Ended, Player},
 };
 
@@ -211,18 +211,7 @@ fn what_games_tell_of_is_counted_and_what_is_for_the_player_goes_its_own_way() {
     assert_eq!((&teller["players"], &teller["sessions"]), (&json!(2), &json!(2)));
     let money = &teller["currencies"]["EUR"];
     assert_eq!((&money["rounds"], &money["rtp"], &money["rtp_low"]), (&json!(1), &json!(0.5), &Value::Null));
-
-    let ready = || {
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "notify.queues" }).to_string();
-        let (_, answer) = host.post("/notify", OPERATOR_TOKEN, body.as_bytes()).unwrap();
-        serde_json::from_str::<Value>(&answer).unwrap()["result"][0]["ready"].clone()
-    };
-    let begun = Instant::now();
-    while ready() != 1 {
-        assert!(begun.elapsed() < PATIENCE, "the message is not in its queue");
-        thread::yield_now();
-    }
-    assert_eq!(host.operator("outbox.list", json!({ "to": "notifications" })).unwrap(), json!([]));
+    wait_until_carried(&host, "notifications");
 }
 
 /// Runs the command on a host's files: whether it succeeded, and what it said.

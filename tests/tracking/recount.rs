@@ -38,8 +38,13 @@ reduce = "distinct"
 
 /// Waits until everything that was committed is counted.
 pub(crate) fn wait_until_tracked(host: &Host) {
+    wait_until_carried(host, "tracking");
+}
+
+/// Waits until nothing is in the outbox for there any more.
+pub(crate) fn wait_until_carried(host: &Host, to: &str) {
     let begun = Instant::now();
-    while host.operator("outbox.list", json!({ "to": "tracking", "limit": 1 })).unwrap() != json!([]) {
+    while host.operator("outbox.list", json!({ "to": to, "limit": 1 })).unwrap() != json!([]) {
         assert!(begun.elapsed() < PATIENCE, "steps wait to be carried on");
     }
 }

@@ -35,7 +35,7 @@ impl Teller {
 
     /// Tells the player.
     pub fn greet(&mut self, table: &mut Table) -> Result<(), Fault> {
-        table.notify("push", "hello", "there")?;
+        table.notify("push", "hello", &serde_json::json!({ "name": "there" }))?;
         Ok(())
     }
 
