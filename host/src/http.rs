@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, Limited};
 use tokio::net::TcpListener;
 
 use crate::{
-    api::{NotificationService, Numbers, OperatorService, PlayerService},
+    api::{NotificationService, Numbers, OperatorService, PlayerService, Who},
     rpc::{self, Limits, Service},
     store::Store,
 };
@@ -43,6 +43,8 @@ pub struct NotificationEndpoint {
     pub service: NotificationService,
     /// Bounds on what services send.
     pub limits: Limits,
+    /// Bounds on what workers send, and hosts that hand over.
+    pub worker_limits: Limits,
 }
 
 /// What players and the operator are answered with.
@@ -97,7 +99,9 @@ fn router(served: Served) -> Router {
 
 async fn notifications(State(endpoint): State<Arc<NotificationEndpoint>>, request: Request) -> Response {
     let caller = endpoint.service.caller(authorization(&request));
-    answer(&endpoint.service, &caller, &endpoint.limits, BODY_WAIT_MAX, request).await
+    // What hosts hand over was bounded where it was made.
+    let limits = if caller == Ok(Who::Worker) { &endpoint.worker_limits } else { &endpoint.limits };
+    answer(&endpoint.service, &caller, limits, BODY_WAIT_MAX, request).await
 }
 
 async fn metrics(State(numbers): State<Arc<Numbers>>, request: Request) -> Response {

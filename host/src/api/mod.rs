@@ -10,7 +10,7 @@ mod releases;
 mod statistics;
 
 pub use self::{
-    notifications::{NotificationCaller, NotificationParts, NotificationService, Numbers},
+    notifications::{NotificationCaller, NotificationParts, NotificationService, Numbers, Who},
     operator::{Operator, OperatorService},
     player::{PlayerCaller, PlayerService},
 };

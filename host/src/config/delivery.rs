@@ -18,6 +18,8 @@ const PRIORITY: u32 = 1000;
 const TOKEN_BYTES_MIN: usize = 16;
 /// How long it may take to reach beanstalkd, and how long it may take to reply.
 const BEANSTALKD_TIMEOUT: Duration = Duration::from_secs(3);
+/// What a relay carries at once, with the notifications made of it.
+const WORKER_BODY_BYTES_MAX: usize = 64 << 20;
 /// What a worker needs of its lease besides the time that a provider takes.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
@@ -90,14 +92,18 @@ impl Config {
             if token.len() < TOKEN_BYTES_MIN {
                 return Err(wrong(format!("its token must be {TOKEN_BYTES_MIN} characters or more")));
             }
-            if token == self.operator.token || services.iter().any(|other| other.token == token) {
+            if token == self.operator.token
+                || token == self.railgun.worker_token
+                || services.iter().any(|other| other.token == token)
+            {
                 return Err(wrong("its token is somebody else's, too".to_owned()));
             }
             if services.iter().any(|other| other.name == section.name) {
                 return Err(wrong("there are two of this name".to_owned()));
             }
             let per_second = NonZeroU32::new(section.per_second);
-            services.push(Backend { name: section.name.clone(), token, per_second });
+            let (name, may_contacts) = (section.name.clone(), section.contacts);
+            services.push(Backend { name, token, per_second, may_contacts });
         }
         Ok(services)
     }
@@ -130,6 +136,9 @@ impl Config {
                 rule: "must be 16 characters or more",
             });
         }
+        if !token.is_empty() && *token == self.operator.token {
+            return Err(ConfigError::OutOfRange { option: "railgun.worker_token", rule: "must be no one else's" });
+        }
         Ok(Some(token.clone()).filter(|token| !token.is_empty()))
     }
 
@@ -141,6 +150,12 @@ impl Config {
             body_bytes_max: self.railgun.body_bytes_max,
             ..self.limits()
         }
+    }
+
+    /// What bodies of workers may be, and of hosts that hand over what games send: as much as a relay carries at once.
+    #[must_use]
+    pub fn worker_limits(&self) -> Limits {
+        Limits { batch_entries_max: 1, depth_max: 126, body_bytes_max: WORKER_BODY_BYTES_MAX }
     }
 
     /// How attempts are repeated.

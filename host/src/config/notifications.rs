@@ -213,6 +213,9 @@ pub struct SendingService {
     /// Notifications that it may send in a second; 0 for any number.
     #[serde(default)]
     pub per_second: u32,
+    /// Whether it may read, set and forget how players are reached, as the operator may: true or false.
+    #[serde(default)]
+    pub contacts: bool,
 }
 
 /// What a game may send. Without one it may send nothing.

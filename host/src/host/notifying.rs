@@ -62,7 +62,8 @@ impl Notifying {
             workload: config.workload(),
         };
         let service = NotificationService::new(parts, services, operator_token, worker_token.as_deref())?;
-        let endpoint = Arc::new(NotificationEndpoint { service, limits: config.notification_limits() });
+        let (limits, worker_limits) = (config.notification_limits(), config.worker_limits());
+        let endpoint = Arc::new(NotificationEndpoint { service, limits, worker_limits });
         Ok(Self { endpoint, numbers, intaking, workers, register, queue })
     }
 
@@ -96,9 +97,22 @@ impl Notifying {
     ) -> anyhow::Result<()> {
         let (notifications, numbers) = (Some(self.endpoint.clone()), Some(self.numbers.clone()));
         let served = Served { games: None, notifications, numbers };
-        http::serve(listener, served, shutdown).await.context("the HTTP server ended")?;
+        let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+        let shutdown = async move {
+            shutdown.await;
+            stopping.send_replace(true);
+        };
+        // A client that never hears its answer must not keep deliveries from ending in good order.
+        let late = async {
+            let _stopped = stopped.wait_for(|stopped| *stopped).await;
+            tokio::time::sleep(wait_max).await;
+        };
+        let ended = tokio::select! {
+            ended = http::serve(listener, served, shutdown) => ended.context("the HTTP server ended"),
+            () = late => Ok(()),
+        };
         self.stop(wait_max).await;
-        Ok(())
+        ended
     }
 
     /// Finishes what is under way, as far as that can be done in time, and closes everything.

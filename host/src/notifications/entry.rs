@@ -133,6 +133,8 @@ pub enum Change {
         /// Why.
         why: String,
     },
+    /// Its time may be over.
+    Expire,
     /// It is not wanted any more.
     Cancel,
     /// A dead letter is to be delivered after all.
@@ -193,6 +195,7 @@ impl Entry {
                 entry.fail(why.clone(), now_ms);
                 State::Buried { at_ms: now_ms, why }
             }),
+            Change::Expire => self.expire(now_ms),
             Change::Cancel => self.cancel(now_ms),
             Change::Kick => self.kick(now_ms),
             Change::Remove => match &self.state {
@@ -248,6 +251,17 @@ impl Entry {
         }
         self.state = becomes(self);
         Answer::Done(self.state.clone())
+    }
+
+    fn expire(&mut self, now_ms: u64) -> Answer {
+        match self.state {
+            State::UnderWay { until_ms, .. } if until_ms > now_ms => Answer::Held { until_ms },
+            State::Waiting { .. } | State::UnderWay { .. } if self.notification.expires_ms <= now_ms => {
+                self.state = State::Expired { at_ms: now_ms };
+                Answer::Done(self.state.clone())
+            }
+            _ => Answer::Otherwise(self.state.clone()),
+        }
     }
 
     fn cancel(&mut self, now_ms: u64) -> Answer {
@@ -370,6 +384,12 @@ mod tests {
         let mut entry = entry(0, 100);
         assert_eq!(entry.apply(claim(1, 200), 100), Answer::Otherwise(State::Expired { at_ms: 100 }));
         assert!(entry.is_settled());
+        // Also where nobody ever takes it.
+        let mut entry = self::entry(0, 100);
+        assert!(matches!(entry.apply(Change::Expire, 99), Answer::Otherwise(State::Waiting { .. })));
+        entry.apply(claim(1, 110), 99);
+        assert_eq!(entry.apply(Change::Expire, 100), Answer::Held { until_ms: 110 });
+        assert_eq!(entry.apply(Change::Expire, 110), Answer::Done(State::Expired { at_ms: 110 }));
     }
 
     fn any_change() -> impl Strategy<Value = Change> {
@@ -381,6 +401,7 @@ mod tests {
                 .prop_map(|(claim, retry_ms)| Change::Failed { claim, retry_ms, why: "x".to_owned() }),
             1 => (claims.clone(), 0_u64..40).prop_map(|(claim, due_ms)| Change::GivenBack { claim, due_ms }),
             1 => claims.prop_map(|claim| Change::Buried { claim, why: "x".to_owned() }),
+            1 => Just(Change::Expire),
             1 => Just(Change::Cancel),
             1 => Just(Change::Kick),
             1 => Just(Change::Remove),

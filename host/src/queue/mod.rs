@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::{
-    notifications::{Channel, NotificationId},
+    notifications::{Channel, Notification, NotificationId},
     store::StoreError,
 };
 
@@ -24,6 +24,15 @@ pub struct Job {
     pub priority: u32,
     /// When it was to be delivered, in Unix milliseconds: its age is counted from here.
     pub due_ms: u64,
+}
+
+impl Job {
+    /// The job of a notification that was not tried yet.
+    #[must_use]
+    pub fn of(notification: &Notification) -> Self {
+        let Notification { id, priority, due_ms, .. } = notification;
+        Self { notification: *id, priority: *priority, due_ms: *due_ms }
+    }
 }
 
 /// A job that was taken out to be worked on. Nobody else gets it until its lease is over; then it is ready again.

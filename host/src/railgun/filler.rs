@@ -4,8 +4,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use thiserror::Error;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{mpsc, watch};
 
+use super::intake::{Behind, Lot};
 use crate::{
     clock,
     notifications::{Channel, Entry, NotificationId, State},
@@ -23,7 +24,8 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Filler {
     pub(super) register: Arc<dyn Register>,
     pub(super) queue: Arc<dyn Queue>,
-    pub(super) grew: Arc<Notify>,
+    pub(super) handed: mpsc::Receiver<Lot>,
+    pub(super) behind: Arc<Behind>,
     pub(super) stopped: watch::Receiver<bool>,
 }
 
@@ -33,36 +35,50 @@ enum NotFilled {
     Register(#[from] StoreError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    #[error("it is being stopped")]
+    Stopped,
 }
 
 impl Filler {
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut stopped = self.stopped.clone();
         let mut looks = tokio::time::interval(LOOK_PAUSE);
-        let mut failures = 0_u32;
+        let (mut failures, mut lots) = (0_u32, Vec::new());
+        // What was accepted before the last end may not have been put.
+        self.behind.tell();
         loop {
             tokio::select! {
                 () = async { let _stopped = stopped.wait_for(|stopped| *stopped).await; } => return,
-                _tick = looks.tick() => match self.look().await {
-                    Ok(()) if failures > 0 => {
-                        tracing::info!("the queue is filled again");
-                        failures = 0;
+                _tick = looks.tick() => self.note(&mut failures, self.look().await),
+                () = self.behind.told() => self.note(&mut failures, self.catch_up().await),
+                count = self.handed.recv_many(&mut lots, PAGE) => {
+                    if count == 0 {
+                        // Nobody accepts any more.
+                        return;
                     }
-                    Ok(()) => {}
-                    Err(error) => {
-                        // Every accepted notification is in the register: nothing is lost by waiting.
-                        if failures.is_power_of_two() || failures == 0 {
-                            tracing::warn!(%error, "notifications are accepted and cannot be put into the queue");
-                        }
-                        failures = failures.saturating_add(1);
-                    }
-                },
-                () = self.grew.notified() => {
-                    // The next look sees what could not be put, and says so.
-                    if let Err(error) = self.put_new().await {
+                    if let Err(error) = self.put(lots.drain(..).flatten().collect()).await {
                         tracing::debug!(%error, "not put into the queue yet");
+                        // The next look finds it in the register, and says so if it fails again.
+                        self.behind.leave();
                     }
                 }
+            }
+        }
+    }
+
+    /// Every accepted notification is in the register: nothing is lost by waiting.
+    fn note(&self, failures: &mut u32, outcome: Result<(), NotFilled>) {
+        match outcome {
+            Ok(()) if *failures > 0 => {
+                tracing::info!("the queue is filled again");
+                *failures = 0;
+            }
+            Ok(()) => {}
+            Err(error) => {
+                if *failures == 0 || failures.is_power_of_two() {
+                    tracing::warn!(%error, "notifications are accepted and cannot be put into the queue");
+                }
+                *failures = failures.saturating_add(1);
             }
         }
     }
@@ -78,45 +94,56 @@ impl Filler {
                 tracing::info!(put, "the queue is another than before: everything that waits was put into it");
             }
         }
-        self.put_new().await
+        self.catch_up().await
     }
 
     async fn put_all(&self) -> Result<usize, NotFilled> {
         let (mut after, mut put) = (None, 0);
         loop {
+            self.go_on()?;
             let page = self.register.unsettled(after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(put) };
             after = Some(last.notification.id);
             put += page.len();
-            self.put(page).await?;
+            self.put(page.iter().map(job).collect()).await?;
         }
     }
 
-    async fn put_new(&self) -> Result<(), NotFilled> {
+    /// Puts what the register has and nobody has handed over.
+    async fn catch_up(&self) -> Result<(), NotFilled> {
+        if !self.behind.take() {
+            return Ok(());
+        }
+        let caught_up = self.put_unput().await;
+        if caught_up.is_err() {
+            self.behind.leave();
+        }
+        caught_up
+    }
+
+    async fn put_unput(&self) -> Result<(), NotFilled> {
+        let mut after = None;
         loop {
-            let page = self.register.unput(PAGE).await?;
-            let is_last = page.len() < PAGE;
-            self.put(page).await?;
-            if is_last {
-                return Ok(());
-            }
+            self.go_on()?;
+            let page = self.register.unput(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.notification.id);
+            self.put(page.iter().map(job).collect()).await?;
         }
     }
 
-    async fn put(&self, entries: Vec<Entry>) -> Result<(), NotFilled> {
+    /// A backlog may take longer than a shutdown waits.
+    fn go_on(&self) -> Result<(), NotFilled> {
+        if *self.stopped.borrow() { Err(NotFilled::Stopped) } else { Ok(()) }
+    }
+
+    async fn put(&self, lot: Lot) -> Result<(), NotFilled> {
         let now_ms = clock::now_ms();
         let mut jobs = BTreeMap::<Channel, Vec<(Job, Duration)>>::new();
-        let mut ids: Vec<NotificationId> = Vec::with_capacity(entries.len());
-        for entry in &entries {
-            let due_ms = match entry.state {
-                State::Waiting { due_ms } => due_ms,
-                // Whoever takes it is told by the register how long somebody else has it.
-                _ => entry.notification.due_ms,
-            };
-            let job = Job { notification: entry.notification.id, priority: entry.notification.priority, due_ms };
-            let delay = Duration::from_millis(due_ms.saturating_sub(now_ms));
-            jobs.entry(entry.notification.channel).or_default().push((job, delay));
-            ids.push(entry.notification.id);
+        let ids: Vec<NotificationId> = lot.iter().map(|(_, job)| job.notification).collect();
+        for (channel, job) in lot {
+            let delay = Duration::from_millis(job.due_ms.saturating_sub(now_ms));
+            jobs.entry(channel).or_default().push((job, delay));
         }
         for (channel, jobs) in jobs {
             self.queue.put(channel, jobs).await?;
@@ -125,5 +152,14 @@ impl Filler {
             self.register.were_put(ids).await?;
         }
         Ok(())
+    }
+}
+
+fn job(entry: &Entry) -> (Channel, Job) {
+    let job = Job::of(&entry.notification);
+    match entry.state {
+        State::Waiting { due_ms } => (entry.notification.channel, Job { due_ms, ..job }),
+        // Whoever takes it is told by the register how long somebody else has it.
+        _ => (entry.notification.channel, job),
     }
 }

@@ -1,26 +1,69 @@
 //! Takes notifications in: what is answered as accepted is in the register, and the filler brings it to the queue.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    notifications::{Answer, Change, Notification, NotificationId},
+    notifications::{Answer, Change, Channel, Notification, NotificationId},
+    queue::Job,
     register::{Accepted, Accepting, Register},
     store::StoreError,
 };
+
+/// Lots of jobs that may wait for the filler. What does not fit it finds in the register.
+const LOTS_MAX: usize = 4096;
+
+/// Jobs of one accepting.
+pub(super) type Lot = Vec<(Channel, Job)>;
 
 /// Where notifications come in. Cheap to clone.
 #[derive(Clone)]
 pub struct Intake {
     register: Arc<dyn Register>,
-    grew: Arc<Notify>,
+    lots: mpsc::Sender<Lot>,
+    behind: Arc<Behind>,
+}
+
+/// Whether the register has notifications for the queue that the filler was not handed.
+#[derive(Default)]
+pub(super) struct Behind {
+    is_so: AtomicBool,
+    told: Notify,
+}
+
+impl Behind {
+    /// It has.
+    pub(super) fn tell(&self) {
+        self.is_so.store(true, Ordering::Release);
+        self.told.notify_one();
+    }
+
+    /// It still has: the next look will find it.
+    pub(super) fn leave(&self) {
+        self.is_so.store(true, Ordering::Release);
+    }
+
+    /// Waits until somebody tells.
+    pub(super) async fn told(&self) {
+        self.told.notified().await;
+    }
+
+    /// Whether it was so; from here on it is not, until somebody tells.
+    pub(super) fn take(&self) -> bool {
+        self.is_so.swap(false, Ordering::Acquire)
+    }
 }
 
 impl Intake {
-    pub(super) fn new(register: Arc<dyn Register>, grew: Arc<Notify>) -> Self {
-        Self { register, grew }
+    /// Beside it what it hands to the filler.
+    pub(super) fn new(register: Arc<dyn Register>, behind: Arc<Behind>) -> (Self, mpsc::Receiver<Lot>) {
+        let (lots, handed) = mpsc::channel(LOTS_MAX);
+        (Self { register, lots, behind }, handed)
     }
 
     /// Accepts notifications, each once: an answer for each, in order. They are not lost any more once this returns.
@@ -28,9 +71,13 @@ impl Intake {
     /// # Errors
     /// Where the register cannot be written. What was accepted of them is not said; to ask again is harmless.
     pub async fn accept(&self, notifications: Vec<Notification>) -> Result<Vec<Accepted>, StoreError> {
+        let jobs: Vec<_> =
+            notifications.iter().map(|notification| (notification.channel, Job::of(notification))).collect();
         let accepted = self.register.accept(notifications).await?;
-        if accepted.contains(&Accepted::New) {
-            self.grew.notify_one();
+        let is_new = |(_, accepted): &(_, &Accepted)| **accepted == Accepted::New;
+        let new: Lot = jobs.into_iter().zip(&accepted).filter(is_new).map(|(job, _)| job).collect();
+        if !new.is_empty() && self.lots.try_send(new).is_err() {
+            self.behind.tell();
         }
         Ok(accepted)
     }
@@ -43,7 +90,7 @@ impl Intake {
         let kicks = changes.iter().any(|(_, change)| *change == Change::Kick);
         let answers = self.register.apply(changes).await?;
         if kicks {
-            self.grew.notify_one();
+            self.behind.tell();
         }
         Ok(answers)
     }

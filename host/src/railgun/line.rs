@@ -28,6 +28,11 @@ use crate::{
 
 /// Jobs that are taken together.
 const TAKEN_MAX: usize = 1000;
+/// The least that a job stays away whose time has not come.
+const BACK_WAIT_MIN: Duration = Duration::from_millis(250);
+/// How often as many attempts as there may be can have ended without a report, before whatever it is that ends them is
+/// taken for the notification itself.
+const SILENCE_FACTOR: u32 = 2;
 /// How long a line waits that cannot reach its queue or the register.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -49,7 +54,7 @@ pub(super) struct Line {
     ahead: Mutex<Ahead>,
     /// A call has ended, so that there may be room.
     ended: Notify,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: mpsc::Sender<Report>,
 }
 
 /// What decides how much is begun.
@@ -78,7 +83,7 @@ struct Attempt {
 }
 
 impl Line {
-    pub(super) fn new(means: Means, route: Route, reports: mpsc::UnboundedSender<Report>) -> Arc<Self> {
+    pub(super) fn new(means: Means, route: Route, reports: mpsc::Sender<Report>) -> Arc<Self> {
         let pace = Pace::new(route.calls_max);
         let ahead = Mutex::new(Ahead { pace, breaker: Breaker::default(), under_way: 0 });
         Arc::new(Self { means, route, ahead, ended: Notify::new(), reports })
@@ -169,7 +174,8 @@ impl Line {
             self.probed_nothing(is_probe);
             return Wait::Jobs;
         }
-        if taken.len() == count_max {
+        let were_all = taken.len() < count_max;
+        if !were_all {
             self.ahead().pace.was_full();
         }
         let attempts = match self.claim(&taken).await {
@@ -177,6 +183,7 @@ impl Line {
             Err(error) => {
                 tracing::warn!(channel = %self.route.channel(), %error, "notifications cannot be claimed");
                 self.probed_nothing(is_probe);
+                // Of what was claimed all the same, the register knows until when.
                 let back: Vec<_> = taken.into_iter().map(|leased| (leased, TROUBLE_PAUSE)).collect();
                 self.give_back(&back).await;
                 return Wait::Trouble;
@@ -193,7 +200,7 @@ impl Line {
             self.means.metrics.begun(&self.route, call.len());
             tokio::spawn(self.clone().deliver(call));
         }
-        Wait::Nothing
+        if were_all { Wait::Jobs } else { Wait::Nothing }
     }
 
     fn probed_nothing(&self, is_probe: bool) {
@@ -214,7 +221,9 @@ impl Line {
             match answer {
                 Answer::Claimed(entry) => claimed.push((leased, entry)),
                 Answer::NotDue { due_ms: then_ms } | Answer::Held { until_ms: then_ms } => {
-                    back.push((leased, Duration::from_millis(then_ms.saturating_sub(now_ms))));
+                    let wait = Duration::from_millis(then_ms.saturating_sub(now_ms));
+                    // The register's clock may be behind this one.
+                    back.push((leased, wait.max(BACK_WAIT_MIN)));
                 }
                 Answer::Done(state) | Answer::Otherwise(state) => {
                     self.means.metrics.found(&self.route, &state);
@@ -248,7 +257,18 @@ impl Line {
     /// The messages of what was claimed. What has none is buried.
     async fn prepare(&self, claimed: Vec<(Leased, Box<Entry>)>) -> Result<Vec<Attempt>, StoreError> {
         let players: Vec<PlayerId> = claimed.iter().filter_map(|(_, entry)| player(entry).cloned()).collect();
-        let contacts = if players.is_empty() { Vec::new() } else { self.means.register.contacts(players).await? };
+        let contacts = match self.contacts(players).await {
+            Ok(contacts) => contacts,
+            Err(error) => {
+                // Nothing was tried: it is no failure of theirs.
+                let due_ms = clock::now_ms() + u64::try_from(TROUBLE_PAUSE.as_millis()).unwrap_or(0);
+                for (leased, entry) in claimed {
+                    let change = Change::GivenBack { claim: entry.claims, due_ms };
+                    self.report(Report { leased, change, then: Then::GiveBack(TROUBLE_PAUSE) }).await;
+                }
+                return Err(error);
+            }
+        };
         let mut contacts = contacts.into_iter();
         let mut attempts = Vec::with_capacity(claimed.len());
         for (leased, entry) in claimed {
@@ -256,15 +276,19 @@ impl Line {
             let (claim, failures) = (entry.claims, entry.failures);
             match self.delivery(&entry, contacts.as_ref()) {
                 // Whoever had it last may have died of it, each time.
-                Ok(_) if failures >= self.means.retries.attempts_max => {
+                Ok(_) if failures >= self.means.retries.attempts_max.saturating_mul(SILENCE_FACTOR) => {
                     let why = entry.trouble.map_or_else(String::new, |trouble| trouble.why);
-                    self.bury(leased, claim, format!("given up after {failures} attempts: {why}"));
+                    self.bury(leased, claim, format!("given up after {failures} attempts: {why}")).await;
                 }
                 Ok(delivery) => attempts.push(Attempt { leased, claim, failures, delivery }),
-                Err(why) => self.bury(leased, claim, why),
+                Err(why) => self.bury(leased, claim, why).await,
             }
         }
         Ok(attempts)
+    }
+
+    async fn contacts(&self, players: Vec<PlayerId>) -> Result<Vec<Option<Contacts>>, StoreError> {
+        if players.is_empty() { Ok(Vec::new()) } else { self.means.register.contacts(players).await }
     }
 
     fn delivery(&self, entry: &Entry, contacts: Option<&Contacts>) -> Result<Delivery, String> {
@@ -283,8 +307,8 @@ impl Line {
         Ok(Delivery { notification: notification.id, to, message })
     }
 
-    fn bury(&self, leased: Leased, claim: u32, why: String) {
-        self.report(Report { leased, change: Change::Buried { claim, why }, then: Then::Finish });
+    async fn bury(&self, leased: Leased, claim: u32, why: String) {
+        self.report(Report { leased, change: Change::Buried { claim, why }, then: Then::Finish }).await;
     }
 
     async fn deliver(self: Arc<Self>, attempts: Vec<Attempt>) {
@@ -294,7 +318,7 @@ impl Line {
         let outcomes = self.route.provider.deliver(&deliveries).await;
         self.learn(begun.elapsed(), &outcomes);
         for (attempt, outcome) in attempts.into_iter().zip(outcomes) {
-            self.report(self.outcome(attempt, outcome));
+            self.report(self.outcome(attempt, outcome)).await;
         }
         drop(ending);
     }
@@ -347,9 +371,10 @@ impl Line {
         Report { leased, change, then }
     }
 
-    fn report(&self, report: Report) {
+    /// Waits where more was delivered than can be written.
+    async fn report(&self, report: Report) {
         // Nobody listens only when everything is being given up; then the lease ends by itself.
-        let _unheard = self.reports.send(report);
+        let _unheard = self.reports.send(report).await;
     }
 }
 
@@ -377,7 +402,11 @@ struct Ending<'a> {
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
         self.line.means.metrics.over(&self.line.route, self.deliveries);
-        self.line.ahead().under_way -= 1;
+        let mut ahead = self.line.ahead();
+        ahead.under_way -= 1;
+        // A probe that broke down has told nothing.
+        ahead.breaker.probed_nothing();
+        drop(ahead);
         self.line.ended.notify_one();
     }
 }

@@ -19,7 +19,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rand::RngExt as _;
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinHandle,
 };
 
@@ -32,21 +32,31 @@ pub use self::{
 };
 use self::{
     filler::Filler,
+    intake::Behind,
     line::{Line, Means},
     reports::Reporter,
 };
 use crate::{
     clock,
     identity::ServiceName,
-    notifications::{Channel, WorkerId},
+    notifications::{Change, Channel, WorkerId},
     providers::Provider,
     queue::Queue,
     register::{Claiming, Register},
+    store::StoreError,
     templates::Templates,
 };
 
 /// How often what is over is looked for, to be forgotten.
 const FORGET_PAUSE: Duration = Duration::from_mins(1);
+/// How often everything that waits is looked through for what has expired: what nobody takes out of the queue any more, as
+/// when its channel has lost its provider.
+const EXPIRE_PAUSE: Duration = Duration::from_hours(1);
+/// Reports of one channel that may wait to be written. A line begins no more than can be written: what is reported later
+/// than its lease lasts is tried again by others.
+const REPORTS_MAX: usize = 2000;
+/// Entries that are looked at together.
+const PAGE: usize = 1000;
 /// Entries that are forgotten together.
 const FORGOTTEN_MAX: usize = 10_000;
 /// How often a worker that ends when it is idle looks whether it is.
@@ -61,6 +71,8 @@ pub struct Backend {
     pub token: String,
     /// Notifications that it may send in a second; any number without.
     pub per_second: Option<NonZeroU32>,
+    /// Whether it may read, set and forget how players are reached.
+    pub may_contacts: bool,
 }
 
 /// How a channel is delivered.
@@ -121,10 +133,15 @@ impl Intaking {
     #[must_use]
     pub fn start(register: Arc<dyn Register>, queue: Arc<dyn Queue>, keep: Duration) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let grew = Arc::new(Notify::new());
-        let filler = Filler { register: register.clone(), queue, grew: grew.clone(), stopped };
-        let tasks = vec![tokio::spawn(filler.run()), tokio::spawn(forget(register.clone(), keep))];
-        Self { intake: Intake::new(register, grew), stop, tasks }
+        let behind = Arc::new(Behind::default());
+        let (intake, handed) = Intake::new(register.clone(), behind.clone());
+        let filler = Filler { register: register.clone(), queue, handed, behind, stopped };
+        let tasks = vec![
+            tokio::spawn(filler.run()),
+            tokio::spawn(forget(register.clone(), keep)),
+            tokio::spawn(expire(register.clone())),
+        ];
+        Self { intake, stop, tasks }
     }
 
     /// Where notifications come in.
@@ -160,6 +177,30 @@ async fn forget(register: Arc<dyn Register>, keep: Duration) {
     }
 }
 
+async fn expire(register: Arc<dyn Register>) {
+    loop {
+        tokio::time::sleep(EXPIRE_PAUSE).await;
+        if let Err(error) = expire_all(&*register).await {
+            tracing::warn!(%error, "what has expired cannot be looked for");
+        }
+    }
+}
+
+async fn expire_all(register: &dyn Register) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let page = register.unsettled(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.notification.id);
+        let now_ms = clock::now_ms();
+        let expired = page.iter().filter(|entry| entry.notification.expires_ms <= now_ms);
+        let changes: Vec<_> = expired.map(|entry| (entry.notification.id, Change::Expire)).collect();
+        if !changes.is_empty() {
+            register.apply(changes).await?;
+        }
+    }
+}
+
 /// Delivers what is in the queue.
 pub struct Workers {
     lines: Vec<(Arc<Line>, JoinHandle<()>)>,
@@ -192,7 +233,7 @@ impl Workers {
         let channels = routes.iter().map(Route::channel).collect();
         let (mut lines, mut reporters) = (Vec::new(), Vec::new());
         for route in routes {
-            let (reports, reported) = mpsc::unbounded_channel();
+            let (reports, reported) = mpsc::channel(REPORTS_MAX);
             let reporter = Reporter {
                 channel: route.channel(),
                 register: register.clone(),

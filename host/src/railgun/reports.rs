@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::metrics::Metrics;
 use crate::{
@@ -38,19 +38,25 @@ pub(super) struct Reporter {
     pub(super) register: Arc<dyn Claiming>,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) reports: mpsc::UnboundedReceiver<Report>,
+    pub(super) reports: mpsc::Receiver<Report>,
 }
 
 impl Reporter {
     pub(super) async fn run(mut self) {
         let mut reports = Vec::new();
+        let mut closing = tokio::spawn(async {});
         while self.reports.recv_many(&mut reports, TOGETHER_MAX).await > 0 {
-            self.write(&reports).await;
+            let closed = self.write(&reports).await;
             reports.clear();
+            // The register writes the next ones while the queue is told of these.
+            done(closing).await;
+            closing = tokio::spawn(closed.tell(self.channel, self.queue.clone()));
         }
+        done(closing).await;
     }
 
-    async fn write(&self, reports: &[Report]) {
+    /// Writes reports into the register: what the queue is to be told.
+    async fn write(&self, reports: &[Report]) -> Closed {
         let mut wait = RETRY_WAIT_MIN;
         let answers = loop {
             let changes = reports.iter().map(|report| (report.leased.job.notification, report.change.clone()));
@@ -63,7 +69,7 @@ impl Reporter {
                 }
             }
         };
-        let (mut done, mut back) = (Vec::new(), Vec::new());
+        let mut closed = Closed::default();
         for (report, answer) in reports.iter().zip(answers) {
             if let (Change::Delivered { claim, .. }, Answer::Done(State::Delivered { claim: first, .. })) =
                 (&report.change, &answer)
@@ -74,20 +80,52 @@ impl Reporter {
                 self.metrics.doubled(self.channel);
             }
             match report.then {
-                Then::Finish => done.push(report.leased.clone()),
-                Then::GiveBack(wait) => back.push((report.leased.clone(), wait)),
+                // Of a report that came too late, somebody else has the job by now.
+                Then::Finish if is_over(&answer) => closed.done.push(report.leased.clone()),
+                Then::Finish => {}
+                Then::GiveBack(wait) => closed.back.push((report.leased.clone(), wait)),
             }
         }
-        // A job that stays although it is done comes again, and the register tells that it is.
-        if !done.is_empty()
-            && let Err(error) = self.queue.finish(self.channel, &done).await
+        closed
+    }
+}
+
+/// Whether nothing is left to be done.
+fn is_over(answer: &Answer) -> bool {
+    match answer {
+        Answer::Done(state) | Answer::Otherwise(state) => {
+            !matches!(state, State::Waiting { .. } | State::UnderWay { .. })
+        }
+        Answer::Removed | Answer::Unknown => true,
+        Answer::Claimed(_) | Answer::Held { .. } | Answer::NotDue { .. } => false,
+    }
+}
+
+/// Jobs that somebody is done with.
+#[derive(Default)]
+struct Closed {
+    done: Vec<Leased>,
+    back: Vec<(Leased, Duration)>,
+}
+
+impl Closed {
+    /// A job that stays although it is done comes again, and the register tells that it is.
+    async fn tell(self, channel: Channel, queue: Arc<dyn Queue>) {
+        if !self.done.is_empty()
+            && let Err(error) = queue.finish(channel, &self.done).await
         {
             tracing::debug!(%error, "jobs were not finished");
         }
-        if !back.is_empty()
-            && let Err(error) = self.queue.give_back(self.channel, &back).await
+        if !self.back.is_empty()
+            && let Err(error) = queue.give_back(channel, &self.back).await
         {
             tracing::debug!(%error, "jobs were not given back");
         }
+    }
+}
+
+async fn done(closing: JoinHandle<()>) {
+    if let Err(error) = closing.await {
+        tracing::error!(%error, "the queue was not told of what is done");
     }
 }

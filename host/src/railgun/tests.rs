@@ -256,3 +256,15 @@ async fn what_is_cancelled_or_over_its_time_is_not_delivered() {
     workers.idle(Duration::ZERO).await;
     workers.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_takes_is_over_when_its_time_is() {
+    let fixture = Fixture::open();
+    let mut expired = notification(1, to("a"));
+    expired.expires_ms = 1;
+    fixture.send(vec![expired, notification(2, to("b"))]).await;
+    expire_all(&*fixture.register).await.unwrap();
+    let ids = [1, 2].map(|number| NotificationId::from_entropy([number; 16]));
+    let states = fixture.register.find(ids.to_vec()).await.unwrap().into_iter().map(|entry| entry.unwrap().state);
+    assert!(matches!(states.collect::<Vec<_>>()[..], [State::Expired { .. }, State::Waiting { .. }]));
+}

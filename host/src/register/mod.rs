@@ -55,9 +55,9 @@ pub trait Register: Claiming {
     /// Entries by name, in order.
     async fn find(&self, ids: Vec<NotificationId>) -> Result<Vec<Option<Entry>>, StoreError>;
 
-    /// Entries that are not known to be in the queue: accepted or kicked, and never said to have been put. Those of one
-    /// page more than once, until they are.
-    async fn unput(&self, count_max: usize) -> Result<Vec<Entry>, StoreError>;
+    /// At most so many entries that are not known to be in the queue, in the order of names after this one: accepted or
+    /// kicked, and not said to have been put since.
+    async fn unput(&self, after: Option<NotificationId>, count_max: usize) -> Result<Vec<Entry>, StoreError>;
 
     /// These were put into the queue.
     async fn were_put(&self, ids: Vec<NotificationId>) -> Result<(), StoreError>;

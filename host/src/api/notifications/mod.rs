@@ -64,6 +64,7 @@ struct KnownService {
     sender: Sender,
     token: [u8; 32],
     rate: Option<DefaultDirectRateLimiter>,
+    may_contacts: bool,
 }
 
 /// Who calls.
@@ -100,6 +101,7 @@ impl NotificationService {
             sender: Sender::Service(service.name),
             token: digest(&service.token),
             rate: service.per_second.map(|rate| RateLimiter::direct(Quota::per_second(rate))),
+            may_contacts: service.may_contacts,
         };
         let services = services.into_iter().map(known).collect();
         let (operator_token, worker_token) = (digest(operator_token), worker_token.map(digest));
@@ -140,6 +142,10 @@ impl NotificationService {
         }
         if method.starts_with("work.") != (who == Who::Worker) {
             let detail = "work.* is for workers, and nothing else is";
+            return Err(HostError::Unauthorized { detail }.into());
+        }
+        if method.starts_with("contacts.") && !self.may_contacts(who) {
+            let detail = "this service may not see contacts: see railgun.services";
             return Err(HostError::Unauthorized { detail }.into());
         }
         match method {
@@ -186,7 +192,11 @@ impl NotificationService {
     }
 
     async fn hand(&self, params: Handed) -> Result<Json, ErrorReply> {
+        let channels: Vec<_> = params.notifications.iter().map(|notification| notification.channel).collect();
         let accepted = self.parts.intake.accept(params.notifications).await.map_err(unavailable)?;
+        for channel in channels {
+            self.parts.metrics.accepted(channel, 1);
+        }
         reply(&Accepts { accepted: accepted.len() })
     }
 
@@ -289,6 +299,14 @@ impl NotificationService {
             Who::Operator => true,
             Who::Worker => false,
             Who::Service(place) => entry.notification.sender == self.services[place].sender,
+        }
+    }
+
+    fn may_contacts(&self, who: Who) -> bool {
+        match who {
+            Who::Operator => true,
+            Who::Worker => false,
+            Who::Service(place) => self.services[place].may_contacts,
         }
     }
 

@@ -61,7 +61,7 @@ async fn what_was_accepted_is_there_after_a_restart_and_is_accepted_once() {
     let register = open(&directory);
     let again = register.accept(vec![notification(2), notification(3), notification(3)]).await.unwrap();
     assert!(matches!(again.as_slice(), [Accepted::Known(_), Accepted::New, Accepted::Known(_)]), "{again:?}");
-    assert_eq!(names(&register.unput(10).await.unwrap()), [2, 3]);
+    assert_eq!(names(&register.unput(None, 10).await.unwrap()), [2, 3]);
     assert_eq!(names(&register.unsettled(Some(notification(1).id), 10).await.unwrap()), [2, 3]);
     assert_eq!(register.queue().await.unwrap().as_deref(), Some("q1"));
     let players = vec!["alice".parse().unwrap(), "bob".parse().unwrap()];
@@ -88,7 +88,7 @@ async fn dead_letters_are_listed_and_what_is_over_is_forgotten() {
     // A kicked one has to be put again, a removed one is gone.
     let answers = register.apply(vec![(notification(1).id, Change::Kick), (notification(2).id, Change::Remove)]).await;
     assert!(matches!(answers.unwrap().as_slice(), [Answer::Done(State::Waiting { .. }), Answer::Removed]));
-    assert_eq!(names(&register.unput(10).await.unwrap()), [1]);
+    assert_eq!(names(&register.unput(None, 10).await.unwrap()), [1]);
     assert_eq!(register.buried(None, 10).await.unwrap(), []);
     assert_eq!(register.find(vec![notification(2).id]).await.unwrap(), [None]);
     assert_eq!(register.forget(u64::MAX, 10).await.unwrap(), 1);
