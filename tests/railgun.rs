@@ -28,9 +28,11 @@ use crate::{
 const CRM_TOKEN: &str = "the-token-of-the-crm";
 const SHOP_TOKEN: &str = "the-token-of-the-shop";
 
-/// Quick enough for tests, and as short as leases may be: a worker that was killed holds what it had for so long.
+/// Quick enough for tests, and leases as short as the time that providers are given allows: a worker that was killed holds
+/// what it had for so long. No stand-in takes half of that time unless it never answers, because what has timed out may
+/// have been delivered.
 const QUICK: &str = "retry_wait_ms_min = 20\nretry_wait_ms_max = 200\n";
-const LEASE: &str = "lease_s = 6\n";
+const LEASE: &str = "lease_s = 7\n";
 
 static TEMPLATES: LazyLock<PathBuf> = LazyLock::new(|| {
     let templates = Path::new(env!("CARGO_TARGET_TMPDIR")).join("templates");
@@ -84,7 +86,7 @@ impl Providers {
         let url = self.stand_in.url();
         let provider = |name: &str, secret: &str, more: &str| {
             format!(
-                "[[railgun.providers]]\nname = \"{name}\"\nkind = \"{name}\"\nsecret = \"{secret}\"\ntimeout_ms = 1000\n\
+                "[[railgun.providers]]\nname = \"{name}\"\nkind = \"{name}\"\nsecret = \"{secret}\"\ntimeout_ms = 2000\n\
                  calls_max = 60\nbulk_max = 1\n{more}\n"
             )
         };

@@ -19,7 +19,7 @@ pub(crate) const TEMPLATE: &str = "big-win";
 /// How long a call of a provider may take, at the speed of the original.
 const TIMEOUT_MS: f64 = 10_000.0;
 /// Less is not given at any speed: this computer may be busy.
-const TIMEOUT_MS_MIN: f64 = 1000.0;
+const TIMEOUT_MS_MIN: f64 = 2000.0;
 
 /// What the stand-in is started with.
 pub(crate) fn stand_in(plan: &Plan) -> Settings {
