@@ -29,7 +29,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("chance", &["limits"]),
     ("idempotency", &["identity", "limits"]),
     ("rounds", &["identity", "limits", "money"]),
-    ("notifications", &["identity", "json", "limits"]),
+    ("notifications", &["identity", "json"]),
     ("errors", &["identity", "json", "money", "notifications", "rpc"]),
     ("aggregate", &["idempotency", "identity", "json", "limits", "money", "rounds"]),
     ("listing", &["identity", "limits"]),
@@ -99,7 +99,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "cli",
         &[
             "bench", "catalog", "cluster", "config", "data_directory", "engine", "host", "identity", "ledger", "listing", "moving",
-            "packaging", "railgun", "signals", "signing", "store", "telemetry", "tracking",
+            "packaging", "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),
 ];

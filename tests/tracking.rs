@@ -159,6 +159,15 @@ reduce = "count"
 "#;
 
 const GREETINGS: &str = r#"
+[railgun]
+deliver = false
+
+[[railgun.providers]]
+name = "push"
+kind = "airship"
+secret = "nobody's"
+app_key = "nobody's"
+
 [[railgun.grants]]
 game = "teller"
 channels = ["push"]

@@ -290,7 +290,7 @@ fn a_node_that_is_slow_is_told_and_what_it_does_late_is_done_once() {
         .map(|seed| load::Player::new(host, format!("player-{seed}"), ChaCha8Rng::seed_from_u64(seed)))
         .collect();
     let acknowledged = Acknowledged::default();
-    for delayed in [Fault::delay(SLOWNESS), Fault::delay_answer(SLOWNESS)] {
+    for delayed in [Fault::delay(SLOWNESS).always(), Fault::delay_answer(SLOWNESS).always()] {
         thread::scope(|scope| {
             let playing: Vec<_> = players
                 .iter_mut()

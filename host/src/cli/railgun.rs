@@ -25,7 +25,8 @@ impl Railgun {
         let config = Config::load(self.config.as_deref(), environment())?;
         telemetry::start(config.log.format, &config.log.filter)?;
         super::runtime()?.block_on(async {
-            config.check()?;
+            config.check_operator()?;
+            config.check_railgun()?;
             let stop = stop_signal()?;
             let data = DataDirectory::open(&config.store.directory)?;
             let notifying = Notifying::start(&config, &data).await?;

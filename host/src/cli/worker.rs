@@ -31,7 +31,10 @@ impl Worker {
         let config = Config::load(self.config.as_deref(), environment())?;
         telemetry::start(config.log.format, &config.log.filter)?;
         super::runtime()?.block_on(async {
-            config.check()?;
+            config.check_railgun()?;
+            if self.listen.is_some() {
+                config.check_operator()?;
+            }
             let stop = stop_signal()?;
             let working = Working::start(&config).await?;
             let listener = match &self.listen {

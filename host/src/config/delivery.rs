@@ -22,6 +22,38 @@ const BEANSTALKD_TIMEOUT: Duration = Duration::from_secs(3);
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
 impl Config {
+    /// Checks `[railgun]` and `[queue]`.
+    ///
+    /// # Errors
+    /// What is wrong with which option.
+    pub fn check_railgun(&self) -> Result<(), ConfigError> {
+        let wrong = |option, rule| Err(ConfigError::OutOfRange { option, rule });
+        let railgun = &self.railgun;
+        if !(1..=3600).contains(&self.queue.lease_s) {
+            return wrong("queue.lease_s", "must be in 1..=3600");
+        }
+        if !(1..=100).contains(&railgun.attempts_max) {
+            return wrong("railgun.attempts_max", "must be in 1..=100");
+        }
+        if railgun.retry_wait_ms_min == 0 || railgun.retry_wait_ms_min > railgun.retry_wait_ms_max {
+            return wrong("railgun.retry_wait_ms_min", "must be in 1..=railgun.retry_wait_ms_max");
+        }
+        if !(1..=10_000).contains(&railgun.batch_entries_max) {
+            return wrong("railgun.batch_entries_max", "must be in 1..=10000");
+        }
+        // A host that hands over knows nothing of who delivers.
+        if railgun.url.is_empty() {
+            for grant in &railgun.grants {
+                let has_provider =
+                    |channel| railgun.providers.iter().any(|provider| provider.kind.channel() == channel);
+                if let Some(channel) = grant.channels.iter().find(|channel| !has_provider(**channel)) {
+                    return Err(ConfigError::Undeliverable { game: grant.game.clone(), channel: *channel });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Who delivers what.
     ///
     /// # Errors
@@ -115,7 +147,7 @@ impl Config {
     #[must_use]
     pub fn retries(&self) -> Retries {
         Retries {
-            attempts_max: self.railgun.attempts_max.max(1),
+            attempts_max: self.railgun.attempts_max,
             wait_min: Duration::from_millis(self.railgun.retry_wait_ms_min),
             wait_max: Duration::from_millis(self.railgun.retry_wait_ms_max),
         }
@@ -226,5 +258,82 @@ impl Provider {
             ProviderKind::Webhook => webhook::open(webhook::Settings { connection: connection(None)?, secret }),
         };
         opened.map_err(|error| error.why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notifications::Channel;
+
+    const MAIL: &str =
+        "[[railgun.providers]]\nname = \"mail\"\nkind = \"sendgrid\"\nsecret = \"s\"\nfrom = \"a@b.c\"\n";
+    const CRM: &str = "[[railgun.services]]\nname = \"crm\"\ntoken = \"0123456789abcdef\"\n";
+
+    fn load(text: &str) -> Result<Config, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let environment = [("CROUPIER_OPERATOR_TOKEN".to_owned(), "the operator's token".to_owned())];
+        Config::load(Some(file.path()), environment.into_iter()).map_err(|error| error.to_string())
+    }
+
+    /// What is wrong with it, wherever that is found out.
+    fn flaw(text: &str) -> String {
+        let config = match load(text) {
+            Ok(config) => config,
+            Err(flaw) => return flaw,
+        };
+        let found = config.check().err().or(config.routes().err()).or(config.sending_services().err());
+        found.or(config.remote_register().err()).or(config.beanstalkd().err()).map(|flaw| flaw.to_string()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_sends_and_who_delivers_come_from_the_file_and_secrets_from_where_they_are() {
+        let secret = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(secret.path(), "  another service's token\n").unwrap();
+        let path = secret.path().display();
+        let text = format!(
+            "{MAIL}{CRM}per_second = 5\n[[railgun.services]]\nname = \"shop\"\ntoken = {{ file = \"{path}\" }}\n\
+             [[railgun.grants]]\ngame = \"slots\"\nchannels = [\"email\"]\ntemplates = [\"big-win\"]\n"
+        );
+        let config = load(&text).unwrap();
+        config.check().unwrap();
+        let routes = config.routes().unwrap();
+        assert_eq!(routes.iter().map(Route::channel).collect::<Vec<_>>(), [Channel::Email]);
+        let services = config.sending_services().unwrap();
+        assert_eq!(services[0].per_second.unwrap().get(), 5);
+        assert_eq!((services[1].token.as_str(), services[1].per_second), ("another service's token", None));
+        assert!(config.grants()[&"slots".parse().unwrap()].allows("email", "big-win"));
+        assert!(!format!("{config:?}").contains("0123456789abcdef"));
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_by_name() {
+        for (text, words) in [
+            (format!("{MAIL}{MAIL}"), "'mail': there is another provider for email"),
+            (MAIL.replace("from", "#"), "'mail': from is needed"),
+            (MAIL.replace("\"s\"", "{ env = \"CROUPIER_TEST_NOT_SET\" }"), "CROUPIER_TEST_NOT_SET is not set"),
+            (MAIL.replace("\"s\"", "{ file = \"/nowhere\" }"), "/nowhere"),
+            (MAIL.replace("\"s\"", "\"\""), "'mail': secret: it is empty"),
+            (format!("{MAIL}timeout_ms = 60000\n"), "timeout_ms must be 5 s less than queue.lease_s"),
+            (MAIL.replace("sendgrid", "pigeon"), "pigeon"),
+            (format!("{MAIL}base_url = \"nonsense\"\n"), "'mail'"),
+            (CRM.replace("0123456789abcdef", "short"), "'crm': its token must be 16 characters or more"),
+            (format!("{CRM}{CRM}"), "'crm': its token is somebody else's, too"),
+            (CRM.replace("0123456789abcdef", "the operator's token"), "somebody else's"),
+            (
+                "[[railgun.grants]]\ngame = \"slots\"\nchannels = [\"push\"]\ntemplates = []\n".to_owned(),
+                "slots may send push, which nobody delivers",
+            ),
+            ("[railgun]\nurl = \"http://127.0.0.1:1\"\n".to_owned(), "railgun.worker_token must be that of"),
+            ("[railgun]\nworker_token = \"short\"\nurl = \"http://a\"\n".to_owned(), "railgun.worker_token must be 16"),
+            ("[railgun]\nretry_wait_ms_min = 0\n".to_owned(), "railgun.retry_wait_ms_min"),
+            ("[railgun]\nattempts_max = 0\n".to_owned(), "railgun.attempts_max"),
+            ("[queue]\nlease_s = 0\n".to_owned(), "queue.lease_s"),
+            ("[queue]\ntube_prefix = \"a b\"\n".to_owned(), "queue.tube_prefix"),
+        ] {
+            let found = flaw(&text);
+            assert!(found.contains(words), "{text}: {found}");
+        }
     }
 }

@@ -26,8 +26,9 @@ pub use self::sections::{
 };
 use crate::{
     facts::InvalidView,
-    identity::{ProviderName, ServiceName, ViewName},
+    identity::{GameId, ProviderName, ServiceName, ViewName},
     limits::VIEWS_MAX,
+    notifications::Channel,
     signing::InvalidPublisher,
 };
 
@@ -108,6 +109,14 @@ pub enum ConfigError {
         /// What is wrong.
         why: String,
     },
+    /// A game may send what nobody delivers.
+    #[error("railgun.grants: {game} may send {channel}, which nobody delivers: declare a provider for it")]
+    Undeliverable {
+        /// The game.
+        game: GameId,
+        /// What it may send.
+        channel: Channel,
+    },
     /// A service that cannot be used.
     #[error("railgun.services: '{name}': {why}")]
     Service {
@@ -142,18 +151,27 @@ impl Config {
         parse(table, "the environment")
     }
 
-    /// Checks what single values cannot tell.
+    /// Checks the operator's token.
+    ///
+    /// # Errors
+    /// [`ConfigError::OutOfRange`].
+    pub fn check_operator(&self) -> Result<(), ConfigError> {
+        if self.operator.token.len() < 16 {
+            return Err(ConfigError::OutOfRange {
+                option: "operator.token",
+                rule: "must be 16 characters or more: set it in the configuration, or as CROUPIER_OPERATOR_TOKEN",
+            });
+        }
+        Ok(())
+    }
+
+    /// Checks what single values cannot tell, for a host.
     ///
     /// # Errors
     /// [`ConfigError::OutOfRange`], [`ConfigError::PublisherKeys`] and what is wrong with views.
     pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |option, rule| Err(ConfigError::OutOfRange { option, rule });
-        if self.operator.token.len() < 16 {
-            return wrong(
-                "operator.token",
-                "must be 16 characters or more: set it in the configuration, or as CROUPIER_OPERATOR_TOKEN",
-            );
-        }
+        self.check_operator()?;
         if self.store.kind == StoreKind::Couchbase && self.operator.session_key.is_empty() {
             return wrong(
                 "operator.session_key",
@@ -196,6 +214,7 @@ impl Config {
             return wrong("activation.steps_min and activation.window_s", "must be 1 or more");
         }
         self.publisher_keys()?;
+        self.check_railgun()?;
         self.check_views()
     }
 
@@ -385,6 +404,19 @@ mod tests {
             let error = load(text, &[]).unwrap().check().unwrap_err().to_string();
             assert!(error.contains(option), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn the_configuration_that_is_deployed_is_one() {
+        let secrets = [
+            ("CROUPIER_OPERATOR_TOKEN", "0123456789abcdef"),
+            ("CROUPIER_OPERATOR_SESSION_KEY", &"0f".repeat(32)),
+            ("CROUPIER_RAILGUN_WORKER_TOKEN", "0123456789abcdef"),
+        ];
+        let config = load(include_str!("../../../deploy/croupier.toml"), &secrets).unwrap();
+        config.check().unwrap();
+        assert!(config.remote_register().unwrap().is_some());
+        config.beanstalkd().unwrap();
     }
 
     #[test]

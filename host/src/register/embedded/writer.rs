@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Requests that are written together.
-const GROUP_REQUESTS_MAX: usize = 256;
+const GROUP_REQUESTS_MAX: usize = 4096;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
