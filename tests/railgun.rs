@@ -13,6 +13,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::LazyLock,
+    thread,
     time::Instant,
 };
 
@@ -78,6 +79,7 @@ impl Providers {
         let begun = Instant::now();
         while !holds(&self.counts()) {
             assert!(begun.elapsed() < PATIENCE, "not {what}: {:?}", self.counts());
+            thread::yield_now();
         }
     }
 

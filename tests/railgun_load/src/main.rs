@@ -21,7 +21,7 @@ use serde_json::json;
 /// the exit status is 1.
 ///
 /// beanstalkd must be installed (the package is called beanstalkd) unless the queue is the embedded one. Each call under
-/// way is an open file here and there: 'ulimit -Hn' must be above four times --calls-max.
+/// way is an open file here and there: 'ulimit -Hn' must be above four times --calls-max, for each worker.
 ///
 /// A million, as the figures in README were measured:
 ///     cargo build --release && target/release/railgun-load
@@ -75,7 +75,10 @@ struct Load {
     /// Send as many in one call as the providers take, instead of one
     #[arg(long)]
     bulk: bool,
-    /// Calls of each provider under way at once, at most
+    /// Have N processes 'croupier worker' deliver, instead of the one that accepts
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    workers: usize,
+    /// Calls of each provider under way at once, at most, in each process that delivers
     #[arg(long, value_name = "N", default_value_t = 2000)]
     calls_max: usize,
     /// The program croupier [default: the one beside this program]
@@ -114,6 +117,7 @@ impl Load {
             error_rate: self.errors,
             seed: self.seed,
             bulk_max: usize::from(!self.bulk),
+            workers: self.workers,
             calls_max: self.calls_max,
         })
     }
