@@ -76,11 +76,7 @@ impl Providers {
 
     /// Waits until this holds of what they were asked and took.
     fn wait_until(&self, what: &str, holds: impl Fn(&Counts) -> bool) {
-        let begun = Instant::now();
-        while !holds(&self.counts()) {
-            assert!(begun.elapsed() < PATIENCE, "not {what}: {:?}", self.counts());
-            thread::yield_now();
-        }
+        until(what, || holds(&self.counts()).then_some(()));
     }
 
     /// TOML of all four.
@@ -118,6 +114,18 @@ fn config(providers: &Providers, railgun: &str, queue: &str) -> String {
 /// `[queue]` for a beanstalkd.
 fn in_beanstalkd(server: &Server) -> String {
     format!("kind = \"beanstalkd\"\naddress = \"{}\"\n", server.address())
+}
+
+/// Looks again and again until there is what is looked for.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "not {what}");
+        thread::yield_now();
+    }
 }
 
 /// A railgun without games.
@@ -174,14 +182,15 @@ fn status(host: &Host, name: &str) -> Value {
 
 /// Waits until a notification stands so.
 fn wait_for_state(host: &Host, name: &str, state: &str) -> Value {
-    let begun = Instant::now();
-    loop {
-        let status = status(host, name);
-        if status["state"]["is"] == state {
-            return status;
-        }
-        assert!(begun.elapsed() < PATIENCE, "not {state}: {status}");
-    }
+    wait_for_state_as(host, CRM_TOKEN, name, state)
+}
+
+/// Waits until a notification that this service has sent stands so.
+fn wait_for_state_as(host: &Host, token: &str, name: &str, state: &str) -> Value {
+    until(state, || {
+        let status = host.notify(token, "notify.status", json!({ "notification": name })).unwrap();
+        (status["state"]["is"] == state).then_some(status)
+    })
 }
 
 /// Waits until all of these are delivered, by their own account and the providers', and nothing is in the queue any more.
@@ -197,9 +206,7 @@ fn all_delivered(host: &Host, providers: &Providers, names: &[String]) -> BTreeS
         assert!(begun.elapsed() < PATIENCE, "{:?}", tally(&states));
         assert!(!states.contains(&json!("buried")), "{}", buried(host));
     }
-    while queued(host) > 0 {
-        assert!(begun.elapsed() < PATIENCE, "{} wait", queued(host));
-    }
+    until("out of the queue", || (queued(host) == 0).then_some(()));
     let accepted: HashMap<String, u64> = providers.stand_in.accepted();
     let missing: Vec<_> = names.iter().filter(|name| !accepted.contains_key(*name)).collect();
     assert!(missing.is_empty(), "lost: {missing:?}");
