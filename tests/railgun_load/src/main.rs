@@ -23,7 +23,7 @@ use serde_json::json;
 /// beanstalkd must be installed (the package is called beanstalkd) unless the queue is the embedded one. Each call under
 /// way is an open file here and there: 'ulimit -Hn' must be above four times --calls-max, for each worker.
 ///
-/// A million, as the figures in README were measured:
+/// A million, which means something in a release build only:
 ///     cargo build --release && target/release/railgun-load
 /// In a minute:
 ///     target/release/railgun-load --notifications 20000 --speed 10
