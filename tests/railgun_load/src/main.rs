@@ -8,6 +8,12 @@ use providers_stand_in::StandIn;
 use railgun_load::{Plan, Queue, StandInPlace};
 use serde_json::json;
 
+const EXAMPLES: &str = "\
+A million, which means something in a release build only:
+    cargo build --release && target/release/railgun-load
+In a minute:
+    target/release/railgun-load --notifications 20000 --speed 10";
+
 /// Send a million notifications through 'croupier railgun', and see that each arrives once
 ///
 /// Starts, on this computer and for itself: stand-ins of SendGrid and Meta with the original latencies (e-mail 0.5 to 5 s,
@@ -22,13 +28,8 @@ use serde_json::json;
 ///
 /// beanstalkd must be installed (the package is called beanstalkd) unless the queue is the embedded one. Each call under
 /// way is an open file here and there: 'ulimit -Hn' must be above four times --calls-max, for each worker.
-///
-/// A million, which means something in a release build only:
-///     cargo build --release && target/release/railgun-load
-/// In a minute:
-///     target/release/railgun-load --notifications 20000 --speed 10
 #[derive(Debug, Parser)]
-#[command(version, verbatim_doc_comment)]
+#[command(version, after_help = EXAMPLES)]
 struct Options {
     #[command(subcommand)]
     part: Option<Part>,
