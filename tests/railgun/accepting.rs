@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     CRM_TOKEN, Providers, SHOP_TOKEN, all_delivered, batch, config, hello, number, queued, railgun, status,
-    wait_for_state,
+    wait_for_state, wait_for_state_as,
 };
 use crate::harness::{Host, OPERATOR_TOKEN, Options, get, get_as, post, reason};
 
@@ -57,7 +57,7 @@ fn a_notification_is_accepted_once_and_delivered_and_known_to_its_sender() {
     // A key is its service's own.
     let shops = host.notify(SHOP_TOKEN, "notify.send", hello("email", 1)).unwrap();
     assert_ne!(name(&shops), accepted);
-    wait_for_state_as(&host, SHOP_TOKEN, name(&shops));
+    wait_for_state_as(&host, SHOP_TOKEN, name(&shops), "delivered");
 
     for (token, method) in [(SHOP_TOKEN, "notify.status"), (SHOP_TOKEN, "notify.cancel"), (CRM_TOKEN, "notify.kick")] {
         let error = host.notify(token, method, json!({ "notification": accepted })).unwrap_err();
@@ -71,10 +71,6 @@ fn a_notification_is_accepted_once_and_delivered_and_known_to_its_sender() {
         assert_eq!(code(&host.notify(token, "notify.send", hello("email", 9)).unwrap_err()), -32001);
     }
     assert_eq!(providers.counts().email.accepted, 2);
-}
-
-fn wait_for_state_as(host: &Host, token: &str, name: &str) {
-    while host.notify(token, "notify.status", json!({ "notification": name })).unwrap()["state"]["is"] != "delivered" {}
 }
 
 #[test]

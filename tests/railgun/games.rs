@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::LazyLock};
 use providers_stand_in::Faults;
 use serde_json::{Value, json};
 
-use super::{Providers, config, queued};
+use super::{Providers, config, queued, until};
 use crate::{
     harness::{self, Host, OPERATOR_TOKEN, Options},
     tracking::recount::wait_until_carried,
@@ -44,21 +44,18 @@ fn what_a_game_sends_reaches_the_player_once_over_kills() {
     wait_until_carried(&host, "notifications");
     providers.wait_until("greeting alice", |counts| counts.push.distinct == GREETINGS / 2);
     // Nobody knows where bob is: his are dead letters.
-    let dead = loop {
-        let dead = host.notify(OPERATOR_TOKEN, "notify.buried", json!({})).unwrap();
-        if dead["rows"].as_array().unwrap().len() as u64 == GREETINGS / 2 {
-            break dead;
-        }
-    };
-    assert_eq!(dead["rows"][0]["sender"], json!({ "game": "teller" }));
-    assert!(dead["rows"][0]["state"]["why"].as_str().unwrap().contains("contacts.set"), "{dead}");
+    let dead = || host.notify(OPERATOR_TOKEN, "notify.buried", json!({})).unwrap();
+    let is_half = |dead: &Value| dead["rows"].as_array().unwrap().len() as u64 == GREETINGS / 2;
+    let letters = until("dead letters", || Some(dead()).filter(is_half));
+    assert_eq!(letters["rows"][0]["sender"], json!({ "game": "teller" }));
+    assert!(letters["rows"][0]["state"]["why"].as_str().unwrap().contains("contacts.set"), "{letters}");
     let contacts = json!({ "player": "bob", "contacts": { "push": "bobs-phone" } });
     host.notify(OPERATOR_TOKEN, "contacts.set", contacts).unwrap();
-    for row in dead["rows"].as_array().unwrap() {
+    for row in letters["rows"].as_array().unwrap() {
         host.notify(OPERATOR_TOKEN, "notify.kick", json!({ "notification": row["notification"] })).unwrap();
     }
     providers.wait_until("greeting bob", |counts| counts.push.distinct == GREETINGS);
-    while host.notify(OPERATOR_TOKEN, "notify.buried", json!({})).unwrap()["rows"] != json!([]) {}
+    until("all kicked letters delivered", || (dead()["rows"] == json!([])).then_some(()));
     host.check_ledger();
 }
 

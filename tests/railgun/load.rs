@@ -18,6 +18,7 @@ fn plan(queue: Queue) -> Plan {
         error_rate: 0.02,
         seed: 5,
         bulk_max: 1,
+        workers: 0,
         calls_max: 300,
     }
 }
@@ -38,6 +39,11 @@ async fn thousands_are_delivered_once_through_beanstalkd() {
 #[tokio::test(flavor = "multi_thread")]
 async fn thousands_are_delivered_once_through_the_embedded_queue() {
     run(&plan(Queue::Embedded)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_are_delivered_once_by_several_workers() {
+    run(&Plan { workers: 2, calls_max: 150, ..plan(Queue::Beanstalkd) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

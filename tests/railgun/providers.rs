@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use providers_stand_in::{Fault, Faults, Provider};
 use serde_json::{Value, json};
 
-use super::{CRM_TOKEN, Providers, all_delivered, batch, config, hello, number, railgun, send, set_faults, status};
+use super::{
+    CRM_TOKEN, Providers, all_delivered, batch, config, hello, number, railgun, send, set_faults, status, until,
+};
 use crate::harness::Host;
 
 fn send_to(host: &Host, channel: &str, count: usize) -> Vec<String> {
@@ -53,12 +55,10 @@ fn a_provider_that_asks_for_time_is_given_it() {
     let host = railgun(config(&providers, "", ""));
     set_faults(&providers, Provider::Email, Faults::of(1.0, &[Fault::Throttled]));
     let names = send_to(&host, "email", 3);
-    let waits = loop {
+    let waits = until("waiting for another attempt", || {
         let status = status(&host, &names[0]);
-        if status["state"]["is"] == "waiting" && status["failures"].as_u64().unwrap() > 0 {
-            break status;
-        }
-    };
+        (status["state"]["is"] == "waiting" && status["failures"].as_u64() > Some(0)).then_some(status)
+    });
     // By itself it would wait a fifth of a second; the provider says one. It was written a little later than decided.
     let asked = waits["state"]["due_ms"].as_u64().unwrap() - waits["trouble"]["at_ms"].as_u64().unwrap();
     assert!((500..=1000).contains(&asked), "{waits}");

@@ -71,7 +71,9 @@ pub struct Plan {
     pub seed: u64,
     /// Notifications of one call of a provider; 0 for as many as it takes.
     pub bulk_max: usize,
-    /// Calls of each provider that may be under way at once.
+    /// Processes that deliver; the one that accepts does, where there are none.
+    pub workers: usize,
+    /// Calls of each provider that may be under way at once, in each process that delivers.
     pub calls_max: usize,
 }
 
@@ -83,7 +85,11 @@ pub struct Plan {
 pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
     let files_max = machine::open_files_max();
     // Both ends of a call may be in one process.
-    let files = 4 * plan.calls_max as u64 + 200;
+    let files = 4 * (plan.calls_max * plan.workers.max(1)) as u64 + 200;
+    anyhow::ensure!(
+        plan.workers == 0 || plan.queue == Queue::Beanstalkd,
+        "the embedded queue is within one process: workers need beanstalkd"
+    );
     anyhow::ensure!(
         files_max >= files,
         "{files} open files may be needed for --calls-max {}, and {files_max} are allowed: raise the hard limit, ulimit -Hn",

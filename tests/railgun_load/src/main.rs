@@ -8,6 +8,12 @@ use providers_stand_in::StandIn;
 use railgun_load::{Plan, Queue, StandInPlace};
 use serde_json::json;
 
+const EXAMPLES: &str = "\
+A million, which means something in a release build only:
+    cargo build --release && target/release/railgun-load
+In a minute:
+    target/release/railgun-load --notifications 20000 --speed 10";
+
 /// Send a million notifications through 'croupier railgun', and see that each arrives once
 ///
 /// Starts, on this computer and for itself: stand-ins of SendGrid and Meta with the original latencies (e-mail 0.5 to 5 s,
@@ -21,14 +27,9 @@ use serde_json::json;
 /// the exit status is 1.
 ///
 /// beanstalkd must be installed (the package is called beanstalkd) unless the queue is the embedded one. Each call under
-/// way is an open file here and there: 'ulimit -Hn' must be above four times --calls-max.
-///
-/// A million, as the figures in README were measured:
-///     cargo build --release && target/release/railgun-load
-/// In a minute:
-///     target/release/railgun-load --notifications 20000 --speed 10
+/// way is an open file here and there: 'ulimit -Hn' must be above four times --calls-max, for each worker.
 #[derive(Debug, Parser)]
-#[command(version, verbatim_doc_comment)]
+#[command(version, after_help = EXAMPLES)]
 struct Options {
     #[command(subcommand)]
     part: Option<Part>,
@@ -75,7 +76,10 @@ struct Load {
     /// Send as many in one call as the providers take, instead of one
     #[arg(long)]
     bulk: bool,
-    /// Calls of each provider under way at once, at most
+    /// Have N processes 'croupier worker' deliver, instead of the one that accepts
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    workers: usize,
+    /// Calls of each provider under way at once, at most, in each process that delivers
     #[arg(long, value_name = "N", default_value_t = 2000)]
     calls_max: usize,
     /// The program croupier [default: the one beside this program]
@@ -114,6 +118,7 @@ impl Load {
             error_rate: self.errors,
             seed: self.seed,
             bulk_max: usize::from(!self.bulk),
+            workers: self.workers,
             calls_max: self.calls_max,
         })
     }

@@ -1,6 +1,6 @@
 //! What `/metrics` says.
 
-/// The numbers of one look.
+/// The numbers of one look at one process, or at several.
 pub(crate) struct Numbers(String);
 
 impl Numbers {
@@ -18,10 +18,13 @@ impl Numbers {
     pub(crate) fn quantile(&self, name: &str, labels: &str, quantile: f64) -> Option<f64> {
         let all = self.sum(&format!("{name}_count"), labels);
         let bucket = format!("{name}_bucket");
-        let mut bounds = self.rows(&bucket, labels).filter(|(_, count)| all > 0.0 && *count >= all * quantile);
-        let (labels, _) = bounds.next()?;
-        let (_, bound) = labels.split_once("le=\"")?;
-        bound.split('"').next()?.parse().ok().filter(|bound: &f64| bound.is_finite())
+        let bounds = self.rows(&bucket, labels).filter_map(|(labels, _)| bound(labels));
+        let within = |text| -> f64 {
+            let rows = self.rows(&bucket, labels).filter(|(labels, _)| bound(labels) == Some(text));
+            rows.map(|(_, count)| count).sum()
+        };
+        let mut enough = bounds.filter(|bound| all > 0.0 && within(bound) >= all * quantile);
+        enough.next()?.parse().ok().filter(|bound: &f64| bound.is_finite())
     }
 
     fn rows<'a>(&'a self, name: &'a str, labels: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
@@ -31,6 +34,11 @@ impl Numbers {
             (its_name == name && its_labels.contains(labels)).then_some((its_labels, value.parse().ok()?))
         })
     }
+}
+
+/// The bound of a bucket.
+fn bound(labels: &str) -> Option<&str> {
+    labels.split_once("le=\"")?.1.split('"').next()
 }
 
 #[cfg(test)]
@@ -56,5 +64,7 @@ mod tests {
         assert_eq!(numbers.quantile("call_seconds", "email", 0.9), Some(0.2));
         assert_eq!(numbers.quantile("call_seconds", "email", 0.99), None);
         assert_eq!(numbers.quantile("call_seconds", "social", 0.5), None);
+        let two = Numbers::new(text.repeat(2));
+        assert_eq!(two.quantile("call_seconds", "email", 0.9), Some(0.2));
     }
 }

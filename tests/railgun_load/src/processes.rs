@@ -21,7 +21,12 @@ use tokio::{
     sync::oneshot,
 };
 
-use crate::{Plan, Queue, StandInPlace, machine::Usage, report::Busy, setup};
+use crate::{
+    Plan, Queue, StandInPlace,
+    machine::Usage,
+    report::Busy,
+    setup::{self, Neighbours, Role},
+};
 
 /// Lines of a process that are shown where the load fails.
 const LINES_KEPT: usize = 30;
@@ -32,6 +37,8 @@ const PORTS_TRIED: usize = 20;
 pub(crate) struct Processes {
     railgun: Process,
     railgun_address: String,
+    /// Each with where it answers with its numbers.
+    workers: Vec<(Process, String)>,
     beanstalkd: Option<Process>,
     stand_in: Providers,
     /// The last to go.
@@ -64,14 +71,28 @@ impl Processes {
                 (Some(process), address)
             }
         };
-        let url = format!("http://{}", stand_in.address());
-        let config = setup::railgun(plan, directory.path(), &url, &queue_address)?;
-        let (railgun, railgun_address) = start_railgun(&plan.croupier, &config).await?;
-        Ok(Self { railgun, railgun_address, beanstalkd, stand_in, _directory: directory })
+        let neighbours = Neighbours { providers: &stand_in.address(), queue: &queue_address };
+        let config = setup::croupier(plan, directory.path(), Role::Accepts, &neighbours)?;
+        let (railgun, railgun_address) = start_croupier(&plan.croupier, &["railgun"], &config).await?;
+        let mut workers = Vec::new();
+        for _ in 0..plan.workers {
+            let config = setup::croupier(plan, directory.path(), Role::Works(&railgun_address), &neighbours)?;
+            let arguments = ["worker", "--listen", "127.0.0.1:0"];
+            workers.push(start_croupier(&plan.croupier, &arguments, &config).await?);
+        }
+        Ok(Self { railgun, railgun_address, workers, beanstalkd, stand_in, _directory: directory })
     }
 
     pub(crate) fn railgun_address(&self) -> &str {
         &self.railgun_address
+    }
+
+    /// Where whoever delivers has its numbers.
+    pub(crate) fn delivering_addresses(&self) -> Vec<String> {
+        if self.workers.is_empty() {
+            return vec![self.railgun_address.clone()];
+        }
+        self.workers.iter().map(|(_, address)| address.clone()).collect()
     }
 
     pub(crate) fn providers_address(&self) -> String {
@@ -86,8 +107,10 @@ impl Processes {
             Providers::Process(process, _) => ("stand-in", process.child.id()),
         };
         let load = matches!(self.stand_in, Providers::Process(..)).then(|| ("load", Some(std::process::id())));
-        let all = [Some(("croupier", self.railgun.child.id())), beanstalkd, Some(stand_in), load];
-        let busy = all.into_iter().flatten().map(|(name, process)| {
+        let croupier = Some(("croupier", self.railgun.child.id()));
+        let workers = self.workers.iter().map(|(worker, _)| ("a worker", worker.child.id()));
+        let all = [croupier, beanstalkd, Some(stand_in), load].into_iter().flatten().chain(workers);
+        let busy = all.map(|(name, process)| {
             let process = process.with_context(|| format!("{name} has ended"))?;
             Ok(Busy { name, usage: Usage::of(process)? })
         });
@@ -102,7 +125,9 @@ impl Processes {
             Providers::Here(_) => None,
             Providers::Process(process, _) => Some(("the stand-in", process)),
         };
-        for (name, process) in [Some(("croupier", &mut self.railgun)), beanstalkd, stand_in].into_iter().flatten() {
+        let workers = self.workers.iter_mut().map(|(worker, _)| ("a worker", worker));
+        let croupier = Some(("croupier", &mut self.railgun));
+        for (name, process) in [croupier, beanstalkd, stand_in].into_iter().flatten().chain(workers) {
             if let Ok(Some(status)) = process.child.try_wait() {
                 what.push(format!("{name} has ended: {status}"));
             }
@@ -177,19 +202,22 @@ fn lines(said: &Said) -> Vec<String> {
     said.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
 }
 
-async fn start_railgun(program: &Path, config: &Path) -> anyhow::Result<(Process, String)> {
+/// Starts a command of croupier's, and waits until it says where it answers.
+async fn start_croupier(program: &Path, command: &[&str], config: &Path) -> anyhow::Result<(Process, String)> {
     anyhow::ensure!(
         program.is_file(),
         "{} is not there: build it (cargo build --release), or say where it is with --croupier",
         program.display()
     );
-    let arguments = [program.as_os_str(), "railgun".as_ref(), "--config".as_ref(), config.as_os_str()];
+    let command = command.iter().map(OsStr::new);
+    let arguments = [program.as_os_str()].into_iter().chain(command).chain(["--config".as_ref(), config.as_os_str()]);
     let mut child = spawn(arguments, false)?;
     let (listens, address) = oneshot::channel();
     let mut listens = Some(listens);
     let said = keep(child.stderr.take(), move |line| {
         let Ok(line) = serde_json::from_str::<Value>(line) else { return };
-        if line["fields"]["message"] == "listening"
+        let message = &line["fields"]["message"];
+        if (message == "listening" || message == "working")
             && let (Some(listens), Some(address)) = (listens.take(), line["fields"]["address"].as_str())
         {
             // Whoever waited may have given up.

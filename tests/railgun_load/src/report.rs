@@ -97,6 +97,10 @@ impl fmt::Display for Report {
             Queue::Embedded => "the embedded queue",
             Queue::Beanstalkd => "beanstalkd with a binlog",
         };
+        let workers = match plan.workers {
+            0 => "the process that accepts delivers".to_owned(),
+            workers => format!("{workers} workers deliver"),
+        };
         let bulk = match bulk_max {
             0 => "as many as the provider takes".to_owned(),
             bulk_max => bulk_max.to_string(),
@@ -105,7 +109,7 @@ impl fmt::Display for Report {
         writeln!(f, "program        {}", shown(&plan.croupier))?;
         writeln!(
             f,
-            "configuration  {notifications} notifications, half e-mail, half social; {queue}; {bulk} in a call, \
+            "configuration  {notifications} notifications, half e-mail, half social; {queue}; {workers}; {bulk} in a call, \
              {calls_max} calls of a channel at most; latencies of the original / {speed}, {:.1} % errors",
             100.0 * error_rate
         )?;

@@ -25,6 +25,7 @@ const BURIED_MAX: usize = 100;
 pub(crate) struct Settling {
     notifications: u64,
     railgun: String,
+    delivering: Vec<String>,
     providers: String,
 }
 
@@ -41,6 +42,7 @@ impl Settling {
         Self {
             notifications: plan.notifications,
             railgun: processes.railgun_address().to_owned(),
+            delivering: processes.delivering_addresses(),
             providers: processes.providers_address(),
         }
     }
@@ -78,8 +80,12 @@ impl Settling {
     }
 
     async fn numbers(&self) -> anyhow::Result<Numbers> {
-        let numbers = Connection::open(&self.railgun, OPERATOR_TOKEN).await?.get("/metrics").await?;
-        Ok(Numbers::new(String::from_utf8_lossy(&numbers).into_owned()))
+        let mut text = String::new();
+        for address in &self.delivering {
+            let numbers = Connection::open(address, OPERATOR_TOKEN).await?.get("/metrics").await?;
+            text.push_str(&String::from_utf8_lossy(&numbers));
+        }
+        Ok(Numbers::new(text))
     }
 }
 

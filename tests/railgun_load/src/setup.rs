@@ -19,15 +19,38 @@ pub(crate) const TEMPLATE: &str = "big-win";
 /// How long a call of a provider may take, at the speed of the original.
 const TIMEOUT_MS: f64 = 10_000.0;
 /// Less is not given at any speed: this computer may be busy.
-const TIMEOUT_MS_MIN: f64 = 1000.0;
+const TIMEOUT_MS_MIN: f64 = 2000.0;
+
+/// Workers show this to the process that accepts.
+const WORKER_TOKEN: &str = "the-loads-own-workers";
+
+/// What a process does.
+#[derive(Clone, Copy)]
+pub(crate) enum Role<'a> {
+    /// Accepts, and delivers if there are no workers.
+    Accepts,
+    /// Delivers what the process at this address has accepted.
+    Works(&'a str),
+}
+
+/// Where the others are.
+pub(crate) struct Neighbours<'a> {
+    pub(crate) providers: &'a str,
+    pub(crate) queue: &'a str,
+}
 
 /// What the stand-in is started with.
 pub(crate) fn stand_in(plan: &Plan) -> Settings {
     Settings { seed: plan.seed, speed: plan.speed, faults: Faults::rate(plan.error_rate), ..Settings::default() }
 }
 
-/// Writes templates and configuration of the railgun: the path of the latter.
-pub(crate) fn railgun(plan: &Plan, directory: &Path, providers_url: &str, queue_address: &str) -> io::Result<PathBuf> {
+/// Writes templates and configuration: the path of the latter.
+pub(crate) fn croupier(
+    plan: &Plan,
+    directory: &Path,
+    role: Role<'_>,
+    neighbours: &Neighbours<'_>,
+) -> io::Result<PathBuf> {
     let templates = directory.join("templates");
     let words = templates.join(TEMPLATE);
     fs::create_dir_all(&words)?;
@@ -47,6 +70,11 @@ pub(crate) fn railgun(plan: &Plan, directory: &Path, providers_url: &str, queue_
     let timeout_ms = (TIMEOUT_MS / plan.speed).max(TIMEOUT_MS_MIN).round();
     let Plan { bulk_max, calls_max, batch, .. } = plan;
     let data = directory.join("data");
+    let Neighbours { providers, queue } = neighbours;
+    let (name, role) = match role {
+        Role::Accepts => ("railgun.toml", format!("deliver = {}", plan.workers == 0)),
+        Role::Works(address) => ("worker.toml", format!("url = \"http://{address}\"")),
+    };
     let text = format!(
         r#"[operator]
 token = "{OPERATOR_TOKEN}"
@@ -56,18 +84,20 @@ format = "json"
 directory = {data:?}
 [queue]
 kind = "{kind}"
-address = "{queue_address}"
+address = "{queue}"
 [railgun]
 listen = "127.0.0.1:0"
 templates = {templates:?}
 batch_entries_max = {batch}
+worker_token = "{WORKER_TOKEN}"
+{role}
 [[railgun.services]]
 name = "load"
 token = "{SERVICE_TOKEN}"
 [[railgun.providers]]
 name = "sendgrid"
 kind = "sendgrid"
-base_url = "{providers_url}"
+base_url = "http://{providers}"
 secret = "{api_key}"
 from = "casino@example.test"
 timeout_ms = {timeout_ms}
@@ -76,14 +106,14 @@ bulk_max = {bulk_max}
 [[railgun.providers]]
 name = "meta"
 kind = "meta"
-base_url = "{providers_url}"
+base_url = "http://{providers}"
 secret = "{access_token}"
 timeout_ms = {timeout_ms}
 calls_max = {calls_max}
 bulk_max = {bulk_max}
 "#
     );
-    let path = directory.join("croupier.toml");
+    let path = directory.join(name);
     fs::write(&path, text)?;
     Ok(path)
 }
