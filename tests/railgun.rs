@@ -105,7 +105,7 @@ fn config(providers: &Providers, railgun: &str, queue: &str) -> String {
     format!(
         "[queue]\n{LEASE}{queue}\n[railgun]\nlisten = \"127.0.0.1:0\"\ntemplates = {:?}\ndisk_reserve_mib = 1\n{QUICK}{railgun}\n{}{}{}",
         &*TEMPLATES,
-        service("crm", CRM_TOKEN),
+        service("crm", CRM_TOKEN) + "contacts = true\n",
         service("shop", SHOP_TOKEN),
         providers.config(),
     )

@@ -169,6 +169,16 @@ fn contacts_say_where_and_in_which_language_a_player_is_reached() {
     assert_eq!(host.notify(CRM_TOKEN, "contacts.get", alice.clone()).unwrap(), contacts);
     let known = sent(&host, to_alice(2));
     wait_for_state(&host, name(&known), "delivered");
+    // A service that was not trusted with them neither sees nor changes them.
+    for (method, params) in [
+        ("contacts.get", alice.clone()),
+        ("contacts.forget", alice.clone()),
+        ("contacts.set", json!({ "player": "alice", "contacts": {} })),
+    ] {
+        let error = host.notify(SHOP_TOKEN, method, params).unwrap_err();
+        assert_eq!(reason(&error), "unauthorized", "{error}");
+    }
+    assert_eq!(host.notify(OPERATOR_TOKEN, "contacts.get", alice.clone()).unwrap(), contacts);
     host.notify(CRM_TOKEN, "contacts.forget", alice.clone()).unwrap();
     assert_eq!(host.notify(CRM_TOKEN, "contacts.get", alice).unwrap(), json!({}));
     wait_for_state(&host, name(&sent(&host, to_alice(3))), "buried");

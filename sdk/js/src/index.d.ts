@@ -113,8 +113,10 @@ export interface Table extends Look {
   deleteDocument(key: string): void;
 
   /**
-   * Sends a notification to the player, once the call's changes are durable.
-   * @throws {Refusal} `too-large`, `too-many-effects`.
+   * Sends a notification to the player, once the call's changes are durable: in the words of one of the operator's
+   * templates, which the members of `data`, an object, are filled into.
+   * @throws {Refusal} `too-large`, `too-many-effects`, and `not-granted` where the operator has not granted the game this
+   * channel and template.
    */
   notify(channel: "email" | "push" | "social" | "webhook", template: string, data: Json): void;
   /** As {@link notify}, but not before `delayMs` milliseconds have passed. */

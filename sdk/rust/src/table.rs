@@ -162,10 +162,12 @@ impl Table<'_> {
 
 /// Messages to the outside. They leave after the call's changes are durable, and never if it ends in a fault.
 impl Table<'_> {
-    /// Sends a notification to the player through `email`, `push`, `social` or `webhook`.
+    /// Sends a notification to the player through `email`, `push`, `social` or `webhook`, in the words of one of the
+    /// operator's templates. `data` is what they are filled with: a struct or a map, for a template knows it by its members.
     ///
     /// # Errors
-    /// `too-large`, `too-many-effects`.
+    /// `too-large`, `too-many-effects`, and `not-granted` where the operator has not granted the game this channel and
+    /// template: carry on without it.
     pub fn notify<T: Serialize + ?Sized>(&mut self, channel: &str, template: &str, data: &T) -> Result<(), Refusal> {
         self.notify_after(0, channel, template, data)
     }
@@ -173,7 +175,7 @@ impl Table<'_> {
     /// As [`Table::notify`], but not before `delay_ms` milliseconds have passed.
     ///
     /// # Errors
-    /// `too-large`, `too-many-effects`.
+    /// As [`Table::notify`].
     pub fn notify_after<T: Serialize + ?Sized>(
         &mut self,
         delay_ms: u64,
