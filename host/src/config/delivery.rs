@@ -85,6 +85,12 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Service`].
     pub fn sending_services(&self) -> Result<Vec<Backend>, ConfigError> {
+        if self.worker_token()?.is_some_and(|token| token == self.operator.token) {
+            return Err(ConfigError::OutOfRange {
+                option: "railgun.worker_token",
+                rule: "must not be the operator's, too",
+            });
+        }
         let mut services: Vec<Backend> = Vec::new();
         for section in &self.railgun.services {
             let wrong = |why: String| ConfigError::Service { name: section.name.clone(), why };
@@ -135,9 +141,6 @@ impl Config {
                 option: "railgun.worker_token",
                 rule: "must be 16 characters or more",
             });
-        }
-        if !token.is_empty() && *token == self.operator.token {
-            return Err(ConfigError::OutOfRange { option: "railgun.worker_token", rule: "must be no one else's" });
         }
         Ok(Some(token.clone()).filter(|token| !token.is_empty()))
     }
@@ -342,6 +345,7 @@ mod tests {
             ),
             ("[railgun]\nurl = \"http://127.0.0.1:1\"\n".to_owned(), "railgun.worker_token must be that of"),
             ("[railgun]\nworker_token = \"short\"\nurl = \"http://a\"\n".to_owned(), "railgun.worker_token must be 16"),
+            ("[railgun]\nworker_token = \"the operator's token\"\n".to_owned(), "must not be the operator's"),
             ("[railgun]\nretry_wait_ms_min = 0\n".to_owned(), "railgun.retry_wait_ms_min"),
             ("[railgun]\nattempts_max = 0\n".to_owned(), "railgun.attempts_max"),
             ("[queue]\nlease_s = 0\n".to_owned(), "queue.lease_s"),
