@@ -33,7 +33,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("errors", &["identity", "json", "money", "notifications", "rpc"]),
     ("aggregate", &["idempotency", "identity", "json", "limits", "money", "rounds"]),
     ("listing", &["identity", "limits"]),
-    ("record", &["aggregate", "chance", "errors", "identity", "json", "money"]),
+    ("record", &["aggregate", "chance", "errors", "identity", "json", "money", "rounds"]),
     ("store", &["aggregate", "cluster", "identity", "listing", "record"]),
     ("ledger", &["aggregate", "identity", "money", "record", "store"]),
     ("moving", &["aggregate", "identity", "ledger", "listing", "record", "store"]),
@@ -72,6 +72,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "notifications", "record", "rounds", "store",
         ],
     ),
+    ("replay", &["aggregate", "engine", "errors", "identity", "ledger", "record", "steps", "store"]),
     (
         "api",
         &[
@@ -99,7 +100,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "cli",
         &[
             "bench", "catalog", "cluster", "config", "data_directory", "engine", "host", "identity", "ledger", "listing", "moving",
-            "packaging", "signals", "signing", "store", "telemetry", "tracking",
+            "packaging", "replay", "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),
 ];

@@ -217,6 +217,17 @@ impl Host {
         self.wait()
     }
 
+    /// Ends the process where it is running, has every step of its store taken again, and answers with what was found.
+    pub(crate) fn replayed(&mut self) -> Value {
+        if self.process.is_some() {
+            assert!(self.terminate().0.success());
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_croupier"));
+        let output = command.args(["replay", "--all", "--json", "--data"]).arg(self.data()).output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn ask_to_end(&self) {
         let id = self.process_id().to_string();

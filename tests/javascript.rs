@@ -70,7 +70,7 @@ fn copy(game: &str) -> TempDir {
 
 #[test]
 fn a_player_drops_balls_and_sees_them_in_balance_and_rounds() {
-    let host = host();
+    let mut host = host();
     let token = host.player("alice", 10_000);
     let drop = json!({ "stake": 100, "risk": "medium", "balls": 3, "idempotency_key": "drop" });
     let dropped = host.call(&token, "plinko.drop", drop.clone()).unwrap();
@@ -90,6 +90,8 @@ fn a_player_drops_balls_and_sees_them_in_balance_and_rounds() {
         dropped["balls"].as_array().unwrap().iter().map(|ball| ball["turns"].as_str().unwrap()).collect();
     assert_eq!(drawn, shown);
     assert_eq!(host.check_ledger()["aggregates"], 1);
+    let report = host.replayed();
+    assert_eq!((&report["flawed"], &report["rounds"]), (&json!(0), &json!(1)), "{report}");
 }
 
 #[test]

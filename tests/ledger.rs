@@ -9,6 +9,7 @@ use std::{
     thread,
 };
 
+use croupier::record::Record;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
@@ -111,24 +112,45 @@ fn a_store_in_use_is_proved_as_well() {
 }
 
 /// The store's files, opened by somebody who has no business there.
-struct Tampering {
+pub(crate) struct Tampering {
     aggregates: Keyspace,
     records: Keyspace,
 }
 
 impl Tampering {
-    fn record(&self, step: u64) -> Vec<u8> {
+    pub(crate) fn record(&self, step: u64) -> Vec<u8> {
         self.records.get(key("bob", step)).unwrap().unwrap().to_vec()
     }
 
-    fn replace(&self, step: u64, record: &[u8]) {
+    pub(crate) fn replace(&self, step: u64, record: &[u8]) {
         self.records.insert(key("bob", step), record).unwrap();
     }
 
-    fn edit_record(&self, step: u64, edit: impl FnOnce(&mut Value)) {
+    pub(crate) fn edit_record(&self, step: u64, edit: impl FnOnce(&mut Value)) {
         let mut record: Value = serde_json::from_slice(&self.record(step)).unwrap();
         edit(&mut record);
         self.replace(step, record.to_string().as_bytes());
+    }
+
+    pub(crate) fn remove(&self, step: u64) {
+        self.records.remove(key("bob", step)).unwrap();
+    }
+
+    /// Edits a record, and then every digest that depends on it, so that all chains are whole.
+    pub(crate) fn forge(&self, step: u64, edit: impl FnOnce(&mut Value)) {
+        let newest = self.newest();
+        let mut record = Record::decode(&self.record(step)).unwrap();
+        let mut edited = serde_json::to_value(&record).unwrap();
+        edit(&mut edited);
+        let (mut encoded, mut head) = Record::decode(edited.to_string().as_bytes()).unwrap().encode().unwrap();
+        self.replace(step, &encoded.bytes);
+        for step in step + 1..=newest {
+            record = Record::decode(&self.record(step)).unwrap();
+            record.previous = head;
+            (encoded, head) = record.encode().unwrap();
+            self.replace(step, &encoded.bytes);
+        }
+        self.edit_aggregate("head", |stored| *stored = head.to_string().into());
     }
 
     /// Edits one part of bob's aggregate; the others stay as they are, byte for byte.
@@ -166,7 +188,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn tampered(host: &Host, directory: &Path, tamper: fn(&Tampering)) -> PathBuf {
+pub(crate) fn tampered(host: &Host, directory: &Path, tamper: fn(&Tampering)) -> PathBuf {
     copy(&host.data(), directory);
     let database = Database::builder(directory.join("store")).open().unwrap();
     let keyspace = |name| database.keyspace(name, KeyspaceCreateOptions::default).unwrap();
@@ -226,21 +248,9 @@ const CASES: &[Case] = &[
         },
         "record 5 of player/bob is broken: record 6 holds another digest of it",
     ),
-    (
-        "a record deleted",
-        |store| store.records.remove(key("bob", 6)).unwrap(),
-        "record 6 of player/bob is broken: it is missing",
-    ),
-    (
-        "the first record deleted",
-        |store| store.records.remove(key("bob", 1)).unwrap(),
-        "record 1 of player/bob is broken: it is missing",
-    ),
-    (
-        "the newest record deleted",
-        |store| store.records.remove(key("bob", store.newest())).unwrap(),
-        "of player/bob is broken: it is missing",
-    ),
+    ("a record deleted", |store| store.remove(6), "record 6 of player/bob is broken: it is missing"),
+    ("the first record deleted", |store| store.remove(1), "record 1 of player/bob is broken: it is missing"),
+    ("the newest record deleted", |store| store.remove(store.newest()), "of player/bob is broken: it is missing"),
     (
         "two records swapped",
         |store| {

@@ -21,6 +21,7 @@ mod protocol;
 mod queues;
 mod railgun;
 mod releases;
+mod replay;
 mod sessions;
 mod steps;
 mod stores;

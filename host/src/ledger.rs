@@ -96,7 +96,7 @@ pub async fn check(store: &dyn Store, mut progress: impl FnMut(&Report)) -> Resu
     Ok(report)
 }
 
-async fn check_aggregate(store: &dyn Store, aggregate: &Aggregate) -> Result<(), Broken> {
+pub(crate) async fn check_aggregate(store: &dyn Store, aggregate: &Aggregate) -> Result<(), Broken> {
     let mut chain = Chain::new(aggregate.id.clone());
     while chain.step() < aggregate.step {
         let last = aggregate.step.min(chain.step() + RECORDS_PER_PAGE);

@@ -33,6 +33,7 @@ pub mod railgun;
 pub mod record;
 pub mod register;
 pub mod relay;
+pub mod replay;
 pub mod rounds;
 pub mod rpc;
 pub mod signals;

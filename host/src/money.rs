@@ -51,7 +51,7 @@ impl Amount {
         self.0.checked_sub(other.0).map(Self)
     }
 
-    fn signed(self) -> i64 {
+    pub(crate) fn signed(self) -> i64 {
         i64::try_from(self.0).expect("an amount is below 2^53")
     }
 }
@@ -281,6 +281,19 @@ pub enum TransferError {
 }
 
 impl Ledger {
+    /// A ledger with these positions in one currency. What they lack of zero is the operator's.
+    #[must_use]
+    pub fn with_positions(currency: Currency, positions: impl IntoIterator<Item = (Account, i64)>) -> Self {
+        let mut ledger = Self::default();
+        let mut sum = 0;
+        for (account, position) in positions {
+            ledger.set(&account, currency, position);
+            sum += position;
+        }
+        ledger.set(&Account::Operator, currency, -sum);
+        ledger
+    }
+
     /// The position in one account, in minor units; what was never moved is 0.
     #[must_use]
     pub fn position(&self, account: &Account, currency: Currency) -> i64 {

@@ -12,6 +12,7 @@ use crate::{
     identity::{AggregateId, Digest, GameId, IdempotencyKey, ReleaseDigest, RoundId, SessionId},
     json::Json,
     money::{Amount, Currency, Transfer},
+    rounds::Positions,
 };
 
 /// The layout of the records that this version writes.
@@ -168,6 +169,27 @@ pub struct Observed {
     /// All keys, where the game asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Vec<String>>,
+    /// The sizes in bytes of the documents that were not read, where the host's answers depended on them: one was too
+    /// large beside them, or more were asked for than any game has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<BTreeMap<String, usize>>,
+    /// The aggregate's positions before the step, where one of them kept money from moving.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positions: Option<Positions>,
+    /// The round that was open before a void step; of any other step, [`Play::round`] tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<RoundSeen>,
+}
+
+/// An open round as a call of it has found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoundSeen {
+    /// The round.
+    pub id: RoundId,
+    /// Its calls before this one.
+    pub calls: u32,
+    /// What it had paid out.
+    pub paid: Amount,
 }
 
 fn is_zero(amount: &Amount) -> bool {

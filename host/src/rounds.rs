@@ -2,6 +2,7 @@
 //! a stake goes into escrow, a refund comes out of it, a payout comes from the house, and settlement gives the house
 //! what escrow still holds.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
@@ -17,6 +18,15 @@ pub struct Stakes {
     pub staked: Amount,
     /// Paid out.
     pub paid: Amount,
+}
+
+/// What an aggregate holds in the accounts that a game does not see, in minor units of one currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Positions {
+    /// [`Account::Escrow`].
+    pub escrow: i64,
+    /// [`Account::House`] of the game.
+    pub house: i64,
 }
 
 /// Why the host declines; an ordinary answer to the game.
@@ -65,13 +75,15 @@ pub struct RoundMoney {
     ledger: Ledger,
     round: Option<Stakes>,
     transfers: Vec<Transfer>,
+    /// A position of the aggregate's kept a transfer from being made, its balance aside.
+    met_a_bound: bool,
 }
 
 impl RoundMoney {
     /// The money of a step of `game`; `round` is what the open round has taken and given, `None` where none is open.
     #[must_use]
     pub fn new(game: GameId, currency: Currency, ledger: Ledger, round: Option<Stakes>) -> Self {
-        Self { game, currency, ledger, round, transfers: Vec::new() }
+        Self { game, currency, ledger, round, transfers: Vec::new(), met_a_bound: false }
     }
 
     /// What the player can stake.
@@ -96,6 +108,22 @@ impl RoundMoney {
     #[must_use]
     pub fn transfers(&self) -> &[Transfer] {
         &self.transfers
+    }
+
+    /// The positions before the step, where one of them has kept money from moving: what the game was told then does not
+    /// follow from what it saw.
+    #[must_use]
+    pub fn positions_met(&self) -> Option<Positions> {
+        let before = |account: &Account| {
+            let moved = self.transfers.iter().map(|Transfer { from, to, amount, .. }| match account {
+                account if account == to => amount.signed(),
+                account if account == from => -amount.signed(),
+                _ => 0,
+            });
+            self.ledger.position(account, self.currency) - moved.sum::<i64>()
+        };
+        let house = Account::House(self.game.clone());
+        self.met_a_bound.then(|| Positions { escrow: before(&Account::Escrow), house: before(&house) })
     }
 
     /// Takes a stake into the round and opens it where none is open. Answers with the new balance.
@@ -169,7 +197,10 @@ impl RoundMoney {
     fn transfer(&mut self, from: Account, to: Account, amount: Amount) -> Result<(), Refusal> {
         let transfer = self.ledger.transfer(from, to, self.currency, amount).map_err(|error| match error {
             TransferError::Insufficient { .. } => Refusal::InsufficientFunds,
-            TransferError::TooLarge(error) => error.into(),
+            TransferError::TooLarge(error) => {
+                self.met_a_bound = true;
+                error.into()
+            }
         })?;
         self.transfers.push(transfer);
         Ok(())
@@ -190,6 +221,21 @@ mod tests {
             ledger.transfer(Account::Operator, Account::Player, currency, Amount::new(balance).unwrap()).unwrap();
         }
         RoundMoney::new("slots".parse().unwrap(), currency, ledger, None)
+    }
+
+    #[test]
+    fn the_positions_are_told_that_keep_money_from_moving() {
+        let currency = "EUR".parse().unwrap();
+        let house = Account::House("slots".parse().unwrap());
+        let max = i64::try_from(AMOUNT_MAX).unwrap();
+        let ledger =
+            Ledger::with_positions(currency, [(Account::Player, 1000), (Account::Escrow, 40), (house, 5 - max)]);
+        let mut money = RoundMoney::new("slots".parse().unwrap(), currency, ledger, None);
+        money.stake(10).unwrap();
+        money.pay(5).unwrap();
+        assert_eq!(money.positions_met(), None);
+        assert!(matches!(money.pay(1), Err(Refusal::AmountTooLarge(_))));
+        assert_eq!(money.positions_met(), Some(Positions { escrow: 40, house: 5 - max }));
     }
 
     #[test]

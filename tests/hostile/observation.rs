@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use croupier::{
     aggregate::Documents,
     chance::Seed,
-    engine::{Answer, Call, Done, Engine, Malfunction, Release, Settings, Step},
+    engine::{Answer, Call, Done, Engine, Malfunction, MayNotify, Release, Settings, Step},
     identity::{AggregateId, RoundId},
     json::Json,
     money::{Account, Amount, Ledger},
@@ -42,7 +42,7 @@ pub(crate) fn step(game: &str, method: &str) -> Step {
         documents: Documents::default(),
         migrate_from: None,
         seed: Seed::from_bytes([7; 32]),
-        granted: None,
+        may_notify: MayNotify::Granted(None),
     }
 }
 

@@ -176,6 +176,7 @@ fn a_game_that_breaks_down_gets_its_own_error_and_moves_nothing() {
     assert_eq!(report["aggregates"], 2);
     assert!(report["records"].as_u64().unwrap() > steps, "{report}");
     assert!(host.is_alive());
+    assert_eq!(host.replayed()["flawed"], 0, "void steps are void again, in the same way");
 }
 
 #[test]
@@ -219,7 +220,7 @@ fn a_fault_moves_nothing_and_is_recorded_once_chance_was_asked() {
 
 #[test]
 fn an_open_round_outlives_the_break_downs_of_its_game() {
-    let host = patient_host();
+    let mut host = patient_host();
     let player = Player::new(&host, "alice");
     player.call("misbehaving.keep_a_round_open", json!({})).unwrap();
     for method in ["panic_after_stake", "memory_bomb", "reply_invalid_json", "fault_after_draw", "pay_nothing"] {
@@ -233,6 +234,7 @@ fn an_open_round_outlives_the_break_downs_of_its_game() {
     let rounds = player.call("round.list", json!({})).unwrap();
     assert_eq!((&rounds["rows"][0]["open"], &rounds["rows"][0]["calls"]), (&json!(false), &json!(2)));
     assert_eq!(host.check_ledger()["aggregates"], 1);
+    assert_eq!(host.replayed()["flawed"], 0, "void steps of a round see the round again");
 }
 
 #[test]

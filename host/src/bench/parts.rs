@@ -13,7 +13,7 @@ use crate::{
     catalog::{Activation, Catalog, Upload, motive},
     chance::Seed,
     config::Config,
-    engine::{Answer, Call, Engine, Step},
+    engine::{Answer, Call, Engine, MayNotify, Step},
     identity::{AggregateId, PlayerId, RoundId, SessionId},
     json::Json,
     listing::Actor,
@@ -140,7 +140,7 @@ fn a_step(number: u32) -> anyhow::Result<Step> {
         documents: Documents::default(),
         migrate_from: None,
         seed: Seed::from_bytes(seed),
-        granted: None,
+        may_notify: MayNotify::Granted(None),
     })
 }
 

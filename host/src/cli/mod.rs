@@ -6,6 +6,8 @@ mod dev;
 mod game;
 mod ledger;
 mod railgun;
+mod replay;
+mod round;
 mod serve;
 mod store;
 mod tracking;
@@ -42,6 +44,9 @@ enum Command {
     Game(game::Game),
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    Replay(replay::Replay),
+    #[command(subcommand)]
+    Round(round::Round),
     #[command(subcommand)]
     Store(store::Store),
     #[command(subcommand)]
@@ -63,6 +68,8 @@ impl Cli {
             Command::Build(build) => build.run(),
             Command::Game(game) => game.run(),
             Command::Ledger(ledger) => ledger.run(),
+            Command::Replay(replay) => replay.run(),
+            Command::Round(round) => round.run(),
             Command::Store(store) => store.run(),
             Command::Tracking(tracking) => tracking.run(),
             Command::Bench(bench) => bench.run(),

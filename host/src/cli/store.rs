@@ -83,7 +83,7 @@ impl Init {
 
 /// Which store is moved.
 #[derive(Debug, Args)]
-struct Which {
+pub(super) struct Which {
     /// The configuration file that names the store
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -93,7 +93,7 @@ struct Which {
 }
 
 impl Which {
-    fn config(self) -> anyhow::Result<Config> {
+    pub(super) fn config(self) -> anyhow::Result<Config> {
         let mut config = Config::load(self.config.as_deref(), super::serve::environment())?;
         if let Some(directory) = self.data {
             anyhow::ensure!(
@@ -104,29 +104,47 @@ impl Which {
         }
         Ok(config)
     }
+
+    /// As [`Self::config`], where the store must be there: one that is only read is not to be made by looking.
+    pub(super) fn config_of_existing(self) -> anyhow::Result<Config> {
+        let config = self.config()?;
+        let directory = &config.store.directory;
+        if config.store.kind == StoreKind::Embedded && !directory.join("store").is_dir() {
+            anyhow::bail!(
+                "{} holds no embedded store: --data names another directory, or --config a file with another store.kind",
+                directory.display()
+            );
+        }
+        Ok(config)
+    }
 }
 
 /// A store that nobody serves from here.
-struct Opened {
-    store: Arc<dyn store::Store>,
+pub(super) struct Opened {
+    pub(super) store: Arc<dyn store::Store>,
     /// Held for as long as an embedded store is open.
-    _data: Option<DataDirectory>,
+    data: Option<DataDirectory>,
 }
 
 impl Opened {
-    async fn open(config: &Config) -> anyhow::Result<Self> {
+    pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
         Ok(match config.store.kind {
             StoreKind::Embedded => {
                 let data = DataDirectory::open(&config.store.directory).context("stop the host first")?;
                 let store = Arc::new(Embedded::open(&config.embedded_store(data.store()))?);
-                Self { store, _data: Some(data) }
+                Self { store, data: Some(data) }
             }
             // Its hosts have the directories; the store itself is in none.
             StoreKind::Couchbase => {
                 let store = Arc::new(Couchbase::connect(&config.couchbase(), SetUp::Verify).await?);
-                Self { store, _data: None }
+                Self { store, data: None }
             }
         })
+    }
+
+    /// Where its host keeps compiled releases, if that is here.
+    pub(super) fn artefacts(&self) -> Option<PathBuf> {
+        self.data.as_ref().map(DataDirectory::artefacts)
     }
 }
 

@@ -60,12 +60,7 @@ impl store::Host for StepState {
     }
 
     fn put(&mut self, key: String, value: String) -> Answer<()> {
-        self.host_call(|play| {
-            let value = documents::keepable(&play.documents, &key, value);
-            Ok(value
-                .map(|value| play.write(key, value))
-                .map_err(|refusal| refused(refusal.code(), refusal.to_string())))
-        })
+        self.host_call(|play| Ok(play.put(key, value).map_err(|refusal| refused(refusal.code(), refusal.to_string()))))
     }
 
     fn delete(&mut self, key: String) -> wasmtime::Result<()> {

@@ -112,8 +112,26 @@ pub struct Step {
     pub migrate_from: Option<u32>,
     /// What every draw comes from.
     pub seed: Seed,
-    /// What the game may have told its player; nothing without.
-    pub granted: Option<Arc<Granted>>,
+    /// What the game may have told its player.
+    pub may_notify: MayNotify,
+}
+
+/// What a game may have its player told.
+#[derive(Clone, Debug)]
+pub enum MayNotify {
+    /// What the operator has granted it; nothing without.
+    Granted(Option<Arc<Granted>>),
+    /// All but these, by channel and template: what a step that is run again was refused.
+    AllBut(Vec<(String, String)>),
+}
+
+impl MayNotify {
+    fn allows(&self, channel: &str, template: &str) -> bool {
+        match self {
+            Self::Granted(granted) => granted.as_ref().is_some_and(|granted| granted.allows(channel, template)),
+            Self::AllBut(refused) => !refused.iter().any(|refused| (&*refused.0, &*refused.1) == (channel, template)),
+        }
+    }
 }
 
 /// One call of a game.
@@ -245,9 +263,9 @@ impl Engine {
     async fn run_step(&self, release: &Release, step: Step, measured: bool) -> Result<Done, NotRun> {
         let _place_of_game = self.place(release.places()).await?;
         let _place = self.place(&self.places).await?;
-        let Step { call, money, documents, migrate_from, seed, granted } = step;
+        let Step { call, money, documents, migrate_from, seed, may_notify } = step;
         let method = call.method.clone();
-        let mut store = self.store(StepState::playing((money, documents), seed, granted, &self.settings, measured));
+        let mut store = self.store(StepState::playing((money, documents), seed, may_notify, &self.settings, measured));
         let mut timing = Timing::default();
         let outcome = handle(&mut store, release, call, migrate_from, &mut timing).await;
         let mut state = store.into_data();

@@ -337,7 +337,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        engine::{Call, NotRun, Settings, Step},
+        engine::{Call, MayNotify, NotRun, Settings, Step},
         identity::{AggregateId, RoundId},
         money::Ledger,
         rounds::RoundMoney,
@@ -384,7 +384,8 @@ mod tests {
         };
         let money = RoundMoney::new("failing".parse().unwrap(), currency, Ledger::default(), None);
         let seed = crate::chance::Seed::from_bytes([0; 32]);
-        Step { call, money, documents: crate::aggregate::Documents::default(), migrate_from: None, seed, granted: None }
+        let (documents, may_notify) = (crate::aggregate::Documents::default(), MayNotify::Granted(None));
+        Step { call, money, documents, migrate_from: None, seed, may_notify }
     }
 
     /// It is not for the game to answer for, and so no void step.

@@ -8,13 +8,16 @@ use std::{
 
 use wasmtime::ResourceLimiter;
 
-use super::{Answer, Done, Malfunction, Release, Settings, Timing, configuration::TICK};
+use super::{
+    Answer, Done, Malfunction, MayNotify, Release, Settings, Timing,
+    configuration::TICK,
+    documents::{self, Unkeepable},
+};
 use crate::{
     aggregate::Documents,
     chance::{Chance, Seed},
     json::Json,
     limits::{LOG_LINE_BYTES_MAX, STEP_ABSENT_DOCUMENTS_MAX, STEP_HOST_CALLS_MAX, STEP_LOG_LINES_MAX},
-    notifications::Granted,
     record::{Effect, Migrated, Observed},
     rounds::RoundMoney,
 };
@@ -40,7 +43,9 @@ pub(super) struct Play {
     pub(super) written: BTreeMap<String, Option<Json>>,
     pub(super) chance: Chance,
     pub(super) effects: Vec<Effect>,
-    granted: Option<Arc<Granted>>,
+    may_notify: MayNotify,
+    /// One was refused for its size beside the others.
+    refused_for_size: bool,
     /// The documents as they were before the step; migrated, where they had to be.
     before: Documents,
     migrated: Option<Migrated>,
@@ -50,7 +55,7 @@ pub(super) struct Play {
 impl Play {
     /// Whether the game may have this told; where it may not goes into the record.
     pub(super) fn may_notify(&mut self, channel: &str, template: &str) -> bool {
-        let may = self.granted.as_ref().is_some_and(|granted| granted.allows(channel, template));
+        let may = self.may_notify.allows(channel, template);
         if !may {
             self.observed.not_granted.push((channel.to_owned(), template.to_owned()));
         }
@@ -80,9 +85,27 @@ impl Play {
         self.documents.keys().cloned().collect()
     }
 
-    pub(super) fn write(&mut self, key: String, value: Json) {
+    /// Keeps a document, unless the rules for documents refuse it.
+    pub(super) fn put(&mut self, key: String, value: String) -> Result<(), Unkeepable> {
+        let value = documents::keepable(&self.documents, &key, value)
+            .inspect_err(|why| self.refused_for_size |= matches!(why, Unkeepable::TooLarge))?;
+        self.write(key, value);
+        Ok(())
+    }
+
+    fn write(&mut self, key: String, value: Json) {
         Arc::make_mut(&mut self.documents).insert(key.clone(), value.clone());
         self.written.insert(key, Some(value));
+    }
+
+    /// What the game has seen, with the documents that it has not read where their number or sizes have counted.
+    fn observed(&mut self) -> Observed {
+        let mut observed = std::mem::take(&mut self.observed);
+        if self.refused_for_size || observed.documents.len() > STEP_ABSENT_DOCUMENTS_MAX {
+            let unread = self.before.iter().filter(|(key, _)| !observed.documents.contains_key(*key));
+            observed.unread = Some(unread.map(|(key, value)| (key.clone(), value.as_str().len())).collect());
+        }
+        observed
     }
 
     /// What was not there before the step leaves no trace, however often it comes and goes.
@@ -103,7 +126,7 @@ impl StepState {
     pub(super) fn playing(
         (money, documents): (RoundMoney, Documents),
         seed: Seed,
-        granted: Option<Arc<Granted>>,
+        may_notify: MayNotify,
         settings: &Settings,
         measured: bool,
     ) -> Self {
@@ -116,7 +139,8 @@ impl StepState {
             written: BTreeMap::new(),
             chance: Chance::new(seed),
             effects: Vec::new(),
-            granted,
+            may_notify,
+            refused_for_size: false,
             observed,
         };
         Self { play: Some(play), host_time: measured.then_some(Duration::ZERO), ..Self::describing(settings) }
@@ -220,14 +244,15 @@ impl StepState {
     /// # Panics
     /// Where the state was made by [`Self::describing`].
     pub(super) fn finish(self, answer: Result<Answer, Malfunction>, timing: Timing) -> Done {
-        let play = self.play.expect("a step that was run was playing");
+        let mut play = self.play.expect("a step that was run was playing");
+        let observed = play.observed();
         Done {
             answer,
             money: play.money,
             documents: play.documents,
             written: play.written,
             migrated: play.migrated,
-            observed: play.observed,
+            observed,
             draws: play.chance.into_draws(),
             effects: play.effects,
             timing,

@@ -155,6 +155,16 @@ impl Draft {
         Self { expected: aggregate.step, aggregate, now_ms: now_ms(), records: Vec::new() }
     }
 
+    /// What a recorded step has started from.
+    pub(super) fn before(aggregate: Aggregate, at_ms: u64) -> Self {
+        Self { expected: aggregate.step, aggregate: Arc::new(aggregate), now_ms: at_ms, records: Vec::new() }
+    }
+
+    /// The newest of the steps that were taken, as it would be stored.
+    pub(super) fn into_newest(mut self) -> Option<EncodedRecord> {
+        self.records.pop().map(|(_, encoded)| encoded)
+    }
+
     /// The number that the next step will have.
     pub(super) fn next_step(&self) -> u64 {
         self.aggregate.step + 1

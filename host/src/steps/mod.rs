@@ -5,6 +5,7 @@
 //! The work is done in tasks of its own: a client that hangs up never leaves half a step.
 
 mod account;
+mod again;
 mod group;
 mod lane;
 mod play;
@@ -18,6 +19,7 @@ use tokio::sync::oneshot;
 
 pub use self::{
     account::{PaymentRequest, SessionRequest},
+    again::{NotAgain, again},
     play::PlayRequest,
     view::{HistoryQuery, View},
 };

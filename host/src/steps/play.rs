@@ -12,11 +12,11 @@ use super::{
 use crate::{
     aggregate::{Aggregate, OpenRound, Session},
     chance::Seed,
-    engine::{Answer, Call, Done, Malfunction, NotRun, Release, Step},
+    engine::{Answer, Call, Done, Malfunction, MayNotify, NotRun, Release, Step},
     errors::{ErrorReply, HostError},
     identity::{GameId, IdempotencyKey, PlayerId, RoundId, SessionId},
     json::Json,
-    record::{Act, Play, Reply, RoundMark},
+    record::{Act, Observed, Play, Reply, RoundMark, RoundSeen},
     rounds::RoundMoney,
 };
 
@@ -62,32 +62,15 @@ impl Groups {
         let before = Before { aggregate: &aggregate, session, open: open.as_ref(), game: &request.game };
         let state_version = playable.release.state_version();
         let migrate_from = before.must_migrate_from(state_version)?;
-        let granted = self.grants.get(&request.game).cloned();
-        let step = Step { migrate_from, granted, ..before.step(draft, &request.method, &params, seed)? };
+        let may_notify = MayNotify::Granted(self.grants.get(&request.game).cloned());
+        let step = Step { migrate_from, may_notify, ..before.step(draft, &request.method, &params, seed)? };
         let mut run = self.engine.run(&playable.release, step).await;
         if let Ok(done) = &mut run {
             settle(done, &playable.release, &request.method);
         }
         self.catalog.observe(&request.game, &playing, &aggregate.id, draft.now_ms, how_it_broke(&run));
         let mut done = run.map_err(|error| not_run(error, &request.game))?;
-        let play = Play {
-            session: session.id.clone(),
-            currency: session.currency,
-            locale: session.locale.clone(),
-            game: request.game.clone(),
-            release: playable.release.digest(),
-            method: request.method.clone(),
-            params,
-            seed,
-            round: None,
-            state_version,
-            migrated: done.migrated.take(),
-            observed: std::mem::take(&mut done.observed),
-            draws: std::mem::take(&mut done.draws),
-            documents: BTreeMap::new(),
-            effects: Vec::new(),
-            void: None,
-        };
+        let play = before.play(&playable.release, &request.method, params, seed, &mut done);
         // The draft changes its aggregate in place where nobody else holds it: a step of a batch need not copy it.
         drop(aggregate);
         conclude(draft, key, open.as_ref(), play, done)
@@ -95,15 +78,15 @@ impl Groups {
 }
 
 /// What a step of a game starts from.
-struct Before<'a> {
-    aggregate: &'a Aggregate,
-    session: &'a Session,
-    open: Option<&'a OpenRound>,
-    game: &'a GameId,
+pub(super) struct Before<'a> {
+    pub(super) aggregate: &'a Aggregate,
+    pub(super) session: &'a Session,
+    pub(super) open: Option<&'a OpenRound>,
+    pub(super) game: &'a GameId,
 }
 
 impl Before<'_> {
-    fn step(&self, draft: &Draft, method: &str, params: &Json, seed: Seed) -> Result<Step, ErrorReply> {
+    pub(super) fn step(&self, draft: &Draft, method: &str, params: &Json, seed: Seed) -> Result<Step, ErrorReply> {
         let player: PlayerId = self.aggregate.id.name().parse().map_err(|_| ErrorReply::internal())?;
         let opened_by = self.open.map_or(draft.next_step(), |round| round.opened_by);
         let call = Call {
@@ -119,7 +102,29 @@ impl Before<'_> {
         let stakes = self.open.map(OpenRound::stakes);
         let money = RoundMoney::new(self.game.clone(), self.session.currency, self.aggregate.ledger.clone(), stakes);
         let documents = self.aggregate.documents.get(self.game).cloned().unwrap_or_default();
-        Ok(Step { call, money, documents, migrate_from: None, seed, granted: None })
+        Ok(Step { call, money, documents, migrate_from: None, seed, may_notify: MayNotify::Granted(None) })
+    }
+
+    /// What is to be recorded of a step that was run, before it is known what becomes of it.
+    pub(super) fn play(&self, release: &Release, method: &str, params: Json, seed: Seed, done: &mut Done) -> Play {
+        Play {
+            session: self.session.id.clone(),
+            currency: self.session.currency,
+            locale: self.session.locale.clone(),
+            game: self.game.clone(),
+            release: release.digest(),
+            method: method.to_owned(),
+            params,
+            seed,
+            round: None,
+            state_version: release.state_version(),
+            migrated: done.migrated.take(),
+            observed: Observed { positions: done.money.positions_met(), ..std::mem::take(&mut done.observed) },
+            draws: std::mem::take(&mut done.draws),
+            documents: BTreeMap::new(),
+            effects: Vec::new(),
+            void: None,
+        }
     }
 
     /// The version of the game's documents, where a release of this version must migrate them first. One that is
@@ -151,7 +156,7 @@ fn not_run(error: NotRun, game: &GameId) -> ErrorReply {
 }
 
 /// Turns what a game did into a step, or into nothing where it did nothing.
-fn conclude(
+pub(super) fn conclude(
     draft: &mut Draft,
     key: Option<&IdempotencyKey>,
     open: Option<&OpenRound>,
@@ -163,8 +168,8 @@ fn conclude(
         // Nothing was drawn: the answer follows from what the client knew, and leaves no trace.
         Ok(Answer::Fault(fault)) if play.draws.is_empty() => return Err(fault),
         // Chance was asked and then refused: the record shows it, so that nobody can ask again unseen.
-        Ok(Answer::Fault(fault)) => return void(draft, key, play, "fault-after-draw", fault),
-        Err(malfunction) => return malfunctioned(draft, key, play, &malfunction),
+        Ok(Answer::Fault(fault)) => return void(draft, key, open, play, "fault-after-draw", fault),
+        Err(malfunction) => return malfunctioned(draft, key, open, play, &malfunction),
     };
     let round = round_after(draft, open, &play, &done.money);
     let closes = open.is_some() && !round_open;
@@ -194,7 +199,7 @@ fn conclude(
 }
 
 /// Settles the round unless it goes on. Where that cannot be done the game has broken down.
-fn settle(done: &mut Done, release: &Release, method: &str) {
+pub(super) fn settle(done: &mut Done, release: &Release, method: &str) {
     let Ok(Answer::Reply { round_open, .. }) = done.answer else { return };
     if let Err(malfunction) = close_round(&mut done.money, round_open) {
         let game = &release.descriptor().id;
@@ -240,14 +245,32 @@ fn mark(draft: &Draft, round: &OpenRound, open: bool) -> RoundMark {
     }
 }
 
-fn malfunctioned(draft: &mut Draft, key: Option<&IdempotencyKey>, play: Play, malfunction: &Malfunction) -> Outcome {
+fn malfunctioned(
+    draft: &mut Draft,
+    key: Option<&IdempotencyKey>,
+    open: Option<&OpenRound>,
+    play: Play,
+    malfunction: &Malfunction,
+) -> Outcome {
     let error = malfunction.to_host_error();
     let reason = error.reason();
-    void(draft, key, play, reason, error.into())
+    void(draft, key, open, play, reason, error.into())
 }
 
 /// Records a step that changes nothing but the chain.
-fn void(draft: &mut Draft, key: Option<&IdempotencyKey>, mut play: Play, reason: &str, error: ErrorReply) -> Outcome {
+fn void(
+    draft: &mut Draft,
+    key: Option<&IdempotencyKey>,
+    open: Option<&OpenRound>,
+    mut play: Play,
+    reason: &str,
+    error: ErrorReply,
+) -> Outcome {
     play.void = Some(reason.to_owned());
+    play.observed.round = open.map(|round| RoundSeen {
+        id: RoundId { aggregate: draft.aggregate.id.clone(), opened_by: round.opened_by },
+        calls: round.calls,
+        paid: round.paid,
+    });
     draft.take_step(key, Act::Played(Box::new(play)), Vec::new(), Reply::Error(error), |_| {})
 }

@@ -12,7 +12,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::{Opened, Which, name};
 use crate::{
-    config::{Config, StoreKind},
+    config::Config,
     host::SESSION_KEY,
     moving::{self, Contents, Exported, MovingError, Part},
 };
@@ -38,14 +38,7 @@ pub(in crate::cli) struct Export {
 
 impl Export {
     pub(in crate::cli) fn run(self) -> anyhow::Result<()> {
-        let config = self.which.config()?;
-        let directory = &config.store.directory;
-        if config.store.kind == StoreKind::Embedded && !directory.join("store").is_dir() {
-            anyhow::bail!(
-                "{} holds no embedded store: --data names another directory, or --config a file with another store.kind",
-                directory.display()
-            );
-        }
+        let config = self.which.config_of_existing()?;
         let is_piped = self.file == Path::new("-");
         let context = || format!("{} is not written", self.file.display());
         let part = if is_piped { None } else { Some(Part::open(&self.file).with_context(context)?) };
