@@ -27,13 +27,14 @@ const MODULES: &[(&str, &[&str])] = &[
     ("tokens", &["identity"]),
     ("signing", &["identity", "limits"]),
     ("chance", &["limits"]),
+    ("fairness", &["chance", "identity", "limits"]),
     ("idempotency", &["identity", "limits"]),
     ("rounds", &["identity", "limits", "money"]),
     ("notifications", &["identity", "json"]),
     ("errors", &["identity", "json", "money", "notifications", "rpc"]),
-    ("aggregate", &["idempotency", "identity", "json", "limits", "money", "rounds"]),
+    ("aggregate", &["fairness", "idempotency", "identity", "json", "limits", "money", "rounds"]),
     ("listing", &["identity", "limits"]),
-    ("record", &["aggregate", "chance", "errors", "identity", "json", "money", "rounds"]),
+    ("record", &["aggregate", "chance", "errors", "fairness", "identity", "json", "money", "rounds"]),
     ("store", &["aggregate", "cluster", "identity", "listing", "record"]),
     ("ledger", &["aggregate", "identity", "money", "record", "store"]),
     ("moving", &["aggregate", "identity", "ledger", "listing", "record", "store"]),
@@ -68,7 +69,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "steps",
         &[
-            "aggregate", "catalog", "chance", "clock", "engine", "errors", "identity", "json", "limits", "money",
+            "aggregate", "catalog", "chance", "clock", "engine", "errors", "fairness", "identity", "json", "limits", "money",
             "notifications", "record", "rounds", "store",
         ],
     ),
@@ -76,8 +77,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "catalog", "clock", "engine", "errors", "facts", "identity", "json", "ledger", "limits", "listing", "money",
-            "notifications", "queue", "railgun", "record", "register", "rpc", "signing", "steps", "store", "templates",
+            "catalog", "clock", "engine", "errors", "facts", "fairness", "identity", "json", "ledger", "limits", "listing", "money",
+            "notifications", "queue", "railgun", "record", "register", "replay", "rpc", "signing", "steps", "store", "templates",
             "tokens", "tracking",
         ],
     ),
@@ -85,22 +86,22 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "host",
         &[
-            "api", "catalog", "cluster", "config", "data_directory", "engine", "http", "queue", "railgun", "record", "register", "relay", "rpc", "steps", "store",
+            "api", "catalog", "cluster", "config", "data_directory", "engine", "fairness", "http", "queue", "railgun", "record", "register", "relay", "rpc", "steps", "store",
             "templates", "tokens", "tracking",
         ],
     ),
     (
         "bench",
         &[
-            "aggregate", "catalog", "chance", "config", "engine", "identity", "json", "listing", "money", "record",
+            "aggregate", "catalog", "chance", "config", "engine", "fairness", "identity", "json", "listing", "money", "record",
             "rounds", "signals", "steps", "store",
         ],
     ),
     (
         "cli",
         &[
-            "bench", "catalog", "cluster", "config", "data_directory", "engine", "host", "identity", "ledger", "listing", "moving",
-            "packaging", "replay", "signals", "signing", "store", "telemetry", "tracking",
+            "bench", "catalog", "chance", "cluster", "config", "data_directory", "engine", "fairness", "host", "identity", "ledger", "listing", "moving",
+            "packaging", "record", "replay", "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),
 ];
@@ -133,7 +134,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli", "bench"]),
     ("tracing_subscriber", &["telemetry"]),
     ("toml", &["config"]),
-    ("hmac", &["providers", "tokens"]),
+    ("hmac", &["fairness", "providers", "tokens"]),
     ("ed25519_dalek", &["signing"]),
     ("rand_chacha", &["chance"]),
 ];
@@ -144,6 +145,7 @@ const PURE: &[&str] = &[
     "chance",
     "errors",
     "facts",
+    "fairness",
     "idempotency",
     "identity",
     "json",

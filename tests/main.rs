@@ -11,6 +11,7 @@ mod contract;
 mod couchbase;
 mod crash;
 mod durability;
+mod fairness;
 mod hostile;
 mod javascript;
 mod ledger;

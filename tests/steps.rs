@@ -12,6 +12,7 @@ use croupier::{
     aggregate::Aggregate,
     catalog::{self, Catalog},
     engine::{Engine, Settings},
+    fairness::FairGames,
     identity::{AggregateId, GameId, ReleaseDigest, SessionId},
     json::Json,
     ledger,
@@ -159,7 +160,8 @@ impl House {
         let engine = Arc::new(Engine::start(Settings::default()).unwrap());
         let catalog = Catalog::open(engine.clone(), store.clone(), catalog::Settings::default()).await.unwrap();
         drop(catalog.watch(&GAMES).await.unwrap());
-        let steps = Steps::new(store.clone(), engine, catalog, Destinations::default(), Arc::default());
+        let steps =
+            Steps::new(store.clone(), engine, catalog, Destinations::default(), Arc::default(), FairGames::none());
         let player: AggregateId = "player/alice".parse().unwrap();
         steps.submit(&player, Request::Create, None).await.unwrap();
         steps.submit(&player, deposit(100_000), None).await.unwrap();

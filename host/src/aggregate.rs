@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    fairness::Pair,
     idempotency::AnsweredKeys,
     identity::{AggregateId, Digest, GameId, Locale, ReleaseDigest, SessionId},
     json::Json,
@@ -38,6 +39,9 @@ pub struct Aggregate {
     /// The version of each game's documents, where releases have given them one; 0 otherwise.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub state_versions: BTreeMap<GameId, u32>,
+    /// The seeds of provably fair games.
+    #[serde(default, skip_serializing_if = "Pair::is_untouched")]
+    pub fairness: Pair,
     /// The keys of the newest keyed steps.
     pub answered: AnsweredKeys,
 }
@@ -97,6 +101,7 @@ impl Aggregate {
             rounds: BTreeMap::new(),
             documents: BTreeMap::new(),
             state_versions: BTreeMap::new(),
+            fairness: Pair::default(),
             answered: AnsweredKeys::default(),
         }
     }

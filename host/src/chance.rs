@@ -114,6 +114,19 @@ impl Chance {
         Ok(value)
     }
 
+    /// Whether the next draw is this one. Of a weighted draw only the sum of the weights is known, so that any index will
+    /// do: taking the whole step again proves it.
+    pub fn repeats(&mut self, draw: &Draw) -> bool {
+        match draw {
+            Draw::Below(bound, value) => self.below(*bound) == Ok(*value),
+            Draw::Weighted(sum, _) => self.number_below(*sum).is_ok(),
+            Draw::Shuffled(order) => {
+                let length = u32::try_from(order.len()).unwrap_or(u32::MAX);
+                self.shuffled(length).is_ok_and(|again| again == *order)
+            }
+        }
+    }
+
     /// An index with probability weight/sum.
     ///
     /// # Errors

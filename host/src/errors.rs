@@ -109,6 +109,10 @@ host_errors! {
     -32040 "migration_failed" "what {game} keeps for the player could not be brought to its new release; nothing was changed" MigrationFailed { /** The game. */ game: GameId };
     /// A player's documents are those of a newer release than the active one.
     -32041 "state_too_new" "what {game} keeps for the player was migrated by a newer release, to state version {kept}, and the active one reads {read}; nothing was changed" StateTooNew { /** The game. */ game: GameId, /** The documents' version. */ kept: u32, /** The active release's. */ read: u32 };
+    /// No game here is provably fair.
+    -32042 "fairness_disabled" "no game of this host is provably fair: fairness.games names none" FairnessDisabled;
+    /// A server seed is asked for that is, or will be, played with.
+    -32043 "seed_not_revealed" "pair {pair} is played with, or is still to come: its server seed is revealed by fairness.rotate" SeedNotRevealed { /** The pair. */ pair: u64 };
     /// An upload is no release that this host takes. Nothing has changed.
     -32050 "release_refused" "the release is refused: {detail}" ReleaseRefused { /** A stable word for what is wrong. */ cause: &'static str, /** What is wrong. */ detail: String };
     /// No release of this game was ever published.

@@ -16,6 +16,7 @@ use crate::{
     config::{Config, StoreKind, TrackingKind},
     data_directory::DataDirectory,
     engine::Engine,
+    fairness::{FairGames, FairnessKey},
     http::{self, Endpoints, Served},
     railgun::NotificationCarrier,
     record::{Destination, Destinations},
@@ -30,6 +31,8 @@ use crate::{
 
 /// The secret that signs session tokens, as a file of the data directory.
 pub(crate) const SESSION_KEY: &str = "session.key";
+/// What server seeds of fair play come from, as a file of the data directory.
+pub(crate) const FAIRNESS_KEY: &str = "fairness.key";
 
 /// A host that is ready to listen.
 pub struct Host {
@@ -73,6 +76,7 @@ impl Host {
             catalog.clone(),
             Destinations { notifications: config.railgun.enabled, tracking: config.tracking.enabled },
             Arc::new(config.grants()),
+            fair_games(config, &data)?,
         );
         let players = PlayerService::new(steps.clone(), catalog.clone(), tokens.clone())?;
         let secret = config.operator.token.clone();
@@ -270,4 +274,16 @@ async fn verify_daily(catalog: Arc<Catalog>) {
             tracing::error!(%error, "releases could not be verified");
         }
     }
+}
+
+/// The key is made only where there is something to be fair about.
+fn fair_games(config: &Config, data: &DataDirectory) -> anyhow::Result<FairGames> {
+    if config.fairness.games.is_empty() {
+        return Ok(FairGames::none());
+    }
+    let key = match config.fairness_key() {
+        Some(key) => key,
+        None => data.secret(FAIRNESS_KEY)?,
+    };
+    Ok(FairGames { games: config.fairness.games.clone(), key: FairnessKey::new(key) })
 }

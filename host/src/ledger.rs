@@ -204,6 +204,7 @@ impl Chain {
             self.check_release(play).map_err(|flaw| self.broken(record.step, &flaw))?;
             self.check_documents(play).map_err(|flaw| self.broken(record.step, &flaw))?;
         }
+        self.check_fairness(&record.act).map_err(|flaw| self.broken(record.step, &flaw))?;
         act(&mut self.made, record);
         if let Some(key) = &record.key {
             self.made.answered.remember(key, record.step);
@@ -232,6 +233,38 @@ impl Chain {
         match self.made.rounds.get(&play.game) {
             Some(round) if round.release != play.release => {
                 Err(format!("it plays a round of release {} on release {}", round.release, play.release))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// No call of a pair of seeds is left out, and a pair is revealed as it was committed to.
+    fn check_fairness(&self, act: &Act) -> Result<(), String> {
+        let pair = &self.made.fairness;
+        match act {
+            Act::Played(play) => match &play.fair {
+                Some(fair)
+                    if (fair.pair, &fair.client_seed, fair.nonce) != (pair.number, &pair.client_seed, pair.nonce) =>
+                {
+                    Err(format!(
+                        "it is call {} of pair {} where call {} of pair {} comes",
+                        fair.nonce, fair.pair, pair.nonce, pair.number
+                    ))
+                }
+                _ => Ok(()),
+            },
+            Act::SeedsRotated { revealed, .. } => {
+                if (revealed.pair, revealed.nonces) != (pair.number, pair.nonce) {
+                    return Err(format!(
+                        "it reveals pair {} after {} calls, and {} were made of pair {}",
+                        revealed.pair, revealed.nonces, pair.nonce, pair.number
+                    ));
+                }
+                if revealed.server_seed.commitment() == revealed.commitment {
+                    Ok(())
+                } else {
+                    Err("it reveals another server seed than was committed to".to_owned())
+                }
             }
             _ => Ok(()),
         }
@@ -268,6 +301,7 @@ impl Chain {
             ("open rounds", made.rounds == aggregate.rounds),
             ("documents", made.documents == aggregate.documents),
             ("state versions", made.state_versions == aggregate.state_versions),
+            ("seeds", made.fairness == aggregate.fairness),
             ("idempotency keys", made.answered == aggregate.answered),
         ];
         if let Some((part, _)) = parts.into_iter().find(|(_, same)| !same) {
@@ -294,7 +328,13 @@ impl Chain {
 
 /// What a record's act made of the aggregate, money aside.
 fn act(aggregate: &mut Aggregate, record: &Record) {
+    if let Act::Played(play) = &record.act
+        && play.fair.is_some()
+    {
+        aggregate.fairness.advance();
+    }
     match &record.act {
+        Act::SeedsRotated { client_seed, .. } => aggregate.fairness = aggregate.fairness.after(client_seed.clone()),
         Act::SessionOpened(session) => aggregate.open_session(session.clone()),
         Act::SessionClosed { session } => {
             aggregate.close_session(session);

@@ -15,6 +15,7 @@ pub mod data_directory;
 pub mod engine;
 pub mod errors;
 pub mod facts;
+pub mod fairness;
 pub mod host;
 pub mod http;
 pub mod idempotency;

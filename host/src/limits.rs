@@ -14,6 +14,9 @@ pub const DOCUMENTS_BYTES_MAX: usize = 16 * 1024;
 /// A document's key.
 pub const DOCUMENT_KEY_BYTES_MAX: usize = 64;
 
+/// A player's part of a pair of seeds, in fair play.
+pub const CLIENT_SEED_BYTES_MAX: usize = 64;
+
 /// A game's answer, or a fault's message and data together.
 pub const REPLY_BYTES_MAX: usize = 64 * 1024;
 

@@ -9,6 +9,7 @@ use crate::{
     aggregate::Session,
     chance::{Draw, Seed},
     errors::ErrorReply,
+    fairness::{ClientSeed, FairCall, Revealed},
     identity::{AggregateId, Digest, GameId, IdempotencyKey, ReleaseDigest, RoundId, SessionId},
     json::Json,
     money::{Amount, Currency, Transfer},
@@ -56,6 +57,13 @@ pub enum Act {
         /// Which.
         session: SessionId,
     },
+    /// The player went over to another pair of seeds, and this one was revealed.
+    SeedsRotated {
+        /// The pair before.
+        revealed: Revealed,
+        /// The player's seed from here on.
+        client_seed: ClientSeed,
+    },
     /// Money came in from the operator.
     Deposited(Payment),
     /// Money went out to the operator.
@@ -95,6 +103,9 @@ pub struct Play {
     pub params: Json,
     /// What the draws came from.
     pub seed: Seed,
+    /// What the seed came from, in a provably fair game.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fair: Option<FairCall>,
     /// The round, where one was open or was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<RoundMark>,
@@ -314,7 +325,7 @@ impl Record {
     #[must_use]
     pub fn destinations(&self) -> Destinations {
         match &self.act {
-            Act::Created {} => Destinations::default(),
+            Act::Created {} | Act::SeedsRotated { .. } => Destinations::default(),
             Act::SessionOpened(_) | Act::SessionClosed { .. } | Act::Deposited(_) | Act::Withdrawn(_) => {
                 Destinations { notifications: false, tracking: true }
             }

@@ -24,6 +24,7 @@ use crate::{
     limits::PAGE_ROWS_MAX,
     money::{Amount, Currency},
     record::Destination,
+    replay::{FileError, RoundFile},
     rpc::{self, Params, RawJson, SchemaError, Service},
     steps::{
         HistoryQuery, PaymentRequest, Request, SessionRequest, Steps, View,
@@ -107,6 +108,16 @@ struct PaymentParams {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+struct ExportParams {
+    /// The round.
+    round: RoundId,
+    /// Whether the component that it was played on is put in as well.
+    #[serde(default)]
+    with_release: bool,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct HistoryParams {
     /// The player.
     player: PlayerId,
@@ -156,6 +167,10 @@ fn methods() -> Result<HostMethods, SchemaError> {
         .with::<HistoryParams, Page<RoundRow>>(
             "round.list",
             "Rounds: those open now, then those closed, newest first.",
+        )?
+        .with::<ExportParams, RoundFile>(
+            "round.export",
+            "One round as a file that proves itself: 'croupier replay' and 'croupier fair verify' read it.",
         )?
         .with::<RoundParams, RoundHistory>("round.get", "One round with its calls, draws and movements of money.")?
         .with::<Nothing, Report>("ledger.check", "Proves the whole store; takes its time on a large one.")?
@@ -215,6 +230,7 @@ impl OperatorService {
                 let Nothing {} = self.methods.read(method, params)?;
                 self.check_ledger().await
             }
+            "round.export" => self.export_round(self.methods.read(method, params)?).await,
             "outbox.list" => self.outbox(self.methods.read(method, params)?).await,
             "session.open" => self.open_session(self.methods.read(method, params)?, key).await,
             _ => {
@@ -293,6 +309,21 @@ impl OperatorService {
             }
         })?;
         Json::of(&report).map_err(|_| ErrorReply::internal())
+    }
+
+    async fn export_round(&self, params: ExportParams) -> Result<Json, ErrorReply> {
+        let ExportParams { round, with_release } = params;
+        let file = RoundFile::of_store(&*self.store, &round, with_release).await.map_err(|error| {
+            if !matches!(error, FileError::NoRound(_)) {
+                tracing::error!(%round, %error, "a round cannot be exported");
+            }
+            match error {
+                FileError::NoRound(_) => HostError::RoundNotFound,
+                FileError::Store(_) => HostError::StoreUnavailable,
+                FileError::Record { .. } | FileError::Unreadable(_) => HostError::StoreCorrupt,
+            }
+        })?;
+        Json::of(&file).map_err(|_| ErrorReply::internal())
     }
 
     async fn outbox(&self, params: OutboxParams) -> Result<Json, ErrorReply> {

@@ -10,13 +10,17 @@ use super::{bearer_token, discover, host_method::HostMethods, take_idempotency_k
 use crate::{
     catalog::{Catalog, Games},
     errors::{ErrorReply, HostError},
+    fairness::ClientSeed,
     identity::{AggregateId, GameId, PlayerId, RoundId, SessionId},
     json::Json,
     limits::PAGE_ROWS_MAX,
     rpc::{self, Params, RawJson, SchemaError, Service},
     steps::{
-        HistoryQuery, PlayRequest, Request, Steps, View,
-        replies::{Balances, Movement, Page, RoundHistory, RoundRow, SessionClosed, SessionInfo},
+        HistoryQuery, PlayRequest, Request, SeedsRequest, Steps, View,
+        replies::{
+            Balances, Committed, Movement, Page, Rotated, RoundHistory, RoundRow, ServerSeedRevealed, SessionClosed,
+            SessionInfo,
+        },
     },
     tokens::Tokens,
 };
@@ -68,6 +72,20 @@ struct RoundParams {
     round: RoundId,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RotateParams {
+    /// The player's part of the next pair of seeds: whatever they like.
+    client_seed: ClientSeed,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PairParams {
+    /// The number of the pair, as calls and commitments name it.
+    pair: u64,
+}
+
 /// A game that can be played.
 #[derive(Serialize, JsonSchema)]
 struct GameRow {
@@ -95,6 +113,18 @@ fn methods() -> Result<HostMethods, SchemaError> {
         .with::<PageParams, Page<Movement>>("wallet.history", "Movements of the player's money, newest first.")?
         .with::<PageParams, Page<RoundRow>>("round.list", "Rounds: those open now, then those closed, newest first.")?
         .with::<RoundParams, RoundHistory>("round.get", "One round with its calls, draws and movements of money.")?
+        .with::<Nothing, Committed>(
+            "fairness.commitment",
+            "What the host has committed itself to for the player's next call of a provably fair game.",
+        )?
+        .with::<RotateParams, Rotated>(
+            "fairness.rotate",
+            "Reveals the server seed that was played with, and goes on with another one and the player's own seed.",
+        )?
+        .with::<PairParams, ServerSeedRevealed>(
+            "fairness.revealed",
+            "The server seed of a pair that the player plays with no more.",
+        )?
         .with::<Nothing, Vec<GameRow>>("game.list", "The games that can be played.")?
         .with::<Nothing, Map<String, Value>>("rpc.discover", "This document.")
 }
@@ -177,6 +207,18 @@ impl PlayerService {
             "round.get" => {
                 let RoundParams { round } = self.methods.read(method, params)?;
                 Request::View(View::Round(Some(session.clone()), round))
+            }
+            "fairness.commitment" => {
+                let Nothing {} = self.methods.read(method, params)?;
+                Request::View(View::Seeds(session.clone()))
+            }
+            "fairness.rotate" => {
+                let RotateParams { client_seed } = self.methods.read(method, params)?;
+                Request::RotateSeeds(SeedsRequest { session: session.clone(), client_seed })
+            }
+            "fairness.revealed" => {
+                let PairParams { pair } = self.methods.read(method, params)?;
+                Request::View(View::RevealedSeed(session.clone(), pair))
             }
             other => Request::Play(self.play(session, other, params)?),
         })

@@ -14,6 +14,7 @@ use crate::{
     chance::Seed,
     config::Config,
     engine::{Answer, Call, Engine, MayNotify, Step},
+    fairness::FairGames,
     identity::{AggregateId, PlayerId, RoundId, SessionId},
     json::Json,
     listing::Actor,
@@ -86,7 +87,7 @@ async fn measure_committed(
     catalog: Arc<Catalog>,
     store: Arc<Embedded>,
 ) -> anyhow::Result<Histogram<u64>> {
-    let steps = Steps::new(store, engine, catalog, Destinations::default(), Arc::default());
+    let steps = Steps::new(store, engine, catalog, Destinations::default(), Arc::default(), FairGames::none());
     let id = AggregateId::player(&player()?);
     let outcome = async |request: Request, key: Option<&str>| {
         let key = key.map(str::parse).transpose()?;

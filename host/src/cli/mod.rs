@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod dev;
+mod fair;
 mod game;
 mod ledger;
 mod railgun;
@@ -48,6 +49,8 @@ enum Command {
     #[command(subcommand)]
     Round(round::Round),
     #[command(subcommand)]
+    Fair(fair::Fair),
+    #[command(subcommand)]
     Store(store::Store),
     #[command(subcommand)]
     Tracking(tracking::Tracking),
@@ -70,6 +73,7 @@ impl Cli {
             Command::Ledger(ledger) => ledger.run(),
             Command::Replay(replay) => replay.run(),
             Command::Round(round) => round.run(),
+            Command::Fair(fair) => fair.run(),
             Command::Store(store) => store.run(),
             Command::Tracking(tracking) => tracking.run(),
             Command::Bench(bench) => bench.run(),

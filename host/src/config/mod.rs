@@ -21,8 +21,8 @@ pub use self::notifications::{
     Grant, NoSecret, Provider, ProviderKind, Queue, QueueKind, Railgun, SecretSource, SendingService,
 };
 pub use self::sections::{
-    Activation, Couchbase, Games, Log, Operator, Publishing, Server, Store, StoreKind, Tracking, TrackingCouchbase,
-    TrackingKind,
+    Activation, Couchbase, Fairness, Games, Log, Operator, Publishing, Server, Store, StoreKind, Tracking,
+    TrackingCouchbase, TrackingKind,
 };
 use crate::{
     facts::InvalidView,
@@ -49,6 +49,8 @@ pub struct Config {
     pub couchbase: Couchbase,
     /// The games, and what one step may use.
     pub games: Games,
+    /// Which games are provably fair.
+    pub fairness: Fairness,
     /// Whose releases may be published.
     pub publishing: Publishing,
     /// When a new release is taken back by the host itself.
@@ -180,6 +182,15 @@ impl Config {
         }
         if !self.operator.session_key.is_empty() && self.session_key().is_none() {
             return wrong("operator.session_key", "must be 64 hexadecimal digits in lower case");
+        }
+        if self.store.kind == StoreKind::Couchbase && !self.fairness.games.is_empty() && self.fairness.key.is_empty() {
+            return wrong(
+                "fairness.key",
+                "must be set where hosts share a store: make one with 'openssl rand -hex 32', give it to all of them, and keep it",
+            );
+        }
+        if !self.fairness.key.is_empty() && self.fairness_key().is_none() {
+            return wrong("fairness.key", "must be 64 hexadecimal digits in lower case");
         }
         if !(10..=60_000).contains(&self.couchbase.timeout_ms) {
             return wrong("couchbase.timeout_ms", "must be in 10..=60000");

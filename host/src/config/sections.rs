@@ -1,13 +1,13 @@
 //! The sections of the configuration: every option with its default and what it is for.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::ProbationRule, cluster::Durability, engine, facts::View, identity::SourceName, rpc::Limits,
-    telemetry::Format,
+    catalog::ProbationRule, cluster::Durability, engine, facts::View, identity::GameId, identity::SourceName,
+    rpc::Limits, telemetry::Format,
 };
 
 /// `[server]`
@@ -53,6 +53,24 @@ pub struct Operator {
 impl std::fmt::Debug for Operator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Operator(..)")
+    }
+}
+
+/// `[fairness]`
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fairness {
+    /// The games that are provably fair: the host commits itself to a seed, players choose theirs, and what was played can
+    /// be computed again once the seed is revealed.
+    pub games: BTreeSet<GameId>,
+    /// What the host's seeds come from, 64 hexadecimal digits: the same on all hosts of one store, and for ever. Made at
+    /// the first start and kept in the host's directory if empty, which does for one host.
+    pub key: String,
+}
+
+impl std::fmt::Debug for Fairness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fairness").field("games", &self.games).finish_non_exhaustive()
     }
 }
 

@@ -104,6 +104,12 @@ impl Config {
         HEXLOWER.decode(self.operator.session_key.as_bytes()).ok()?.try_into().ok()
     }
 
+    /// The key of fair play, where it is configured.
+    #[must_use]
+    pub fn fairness_key(&self) -> Option<[u8; 32]> {
+        HEXLOWER.decode(self.fairness.key.as_bytes()).ok()?.try_into().ok()
+    }
+
     /// How the tracking store in a cluster is kept.
     #[must_use]
     pub fn couchbase_tracking(&self) -> tracking::CouchbaseSettings {

@@ -275,8 +275,10 @@ fn check_preamble(bytes: &[u8]) -> Result<(), LoadError> {
 }
 
 /// What the host's own methods begin with, those that are planned included. No game may answer in their place.
-const HOST_NAMES: [&str; 11] =
-    ["rpc", "session", "wallet", "round", "game", "player", "ledger", "outbox", "notify", "stats", "tracking"];
+const HOST_NAMES: [&str; 12] = [
+    "rpc", "session", "wallet", "round", "game", "player", "ledger", "outbox", "notify", "stats", "tracking",
+    "fairness",
+];
 
 fn checked(descriptor: GuestDescriptor) -> Result<Descriptor, LoadError> {
     let bad = |what: String| LoadError::BadDescriptor(what);

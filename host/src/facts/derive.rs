@@ -15,7 +15,7 @@ pub fn facts_of(source: &SourceName, record: &Record) -> Vec<Fact> {
     };
     let of_step = |what| vec![fact(FactId::OF_STEP, what)];
     match &record.act {
-        Act::Created {} => Vec::new(),
+        Act::Created {} | Act::SeedsRotated { .. } => Vec::new(),
         Act::SessionOpened(session) => {
             of_step(What::SessionOpened { session: session.id.clone(), currency: session.currency })
         }

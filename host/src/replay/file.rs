@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use data_encoding::BASE64;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -21,7 +22,7 @@ const FORMAT: &str = "croupier round 1";
 const RECORDS_PER_PAGE: u64 = 100;
 
 /// A round, with all that is needed to play it again but for the component, and that too where it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoundFile {
     /// What the file is, and in which version: `croupier round 1`.
@@ -42,7 +43,7 @@ pub struct RoundFile {
 }
 
 /// A record in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Kept {
     /// The step's number.
@@ -220,6 +221,12 @@ impl RoundFile {
         }
     }
 
+    /// Whether a call is one of this round's.
+    #[must_use]
+    pub fn has(&self, play: &Play) -> bool {
+        is_call_of(play, &self.round)
+    }
+
     fn flaw(&self, step: u64, flaw: String) -> FileError {
         FileError::Record { round: self.round.clone(), step, flaw }
     }
@@ -271,9 +278,12 @@ impl Taken<'_> {
 /// What a record has of a round: a call of it, or one that was void in it.
 fn call_of<'a>(record: &'a Record, round: &RoundId) -> Option<&'a Play> {
     let Act::Played(play) = &record.act else { return None };
+    is_call_of(play, round).then_some(play)
+}
+
+fn is_call_of(play: &Play, round: &RoundId) -> bool {
     let of_mark = play.round.as_ref().is_some_and(|mark| mark.id == *round);
-    let void = play.observed.round.as_ref().is_some_and(|seen| seen.id == *round);
-    (of_mark || void).then_some(&**play)
+    of_mark || play.observed.round.as_ref().is_some_and(|seen| seen.id == *round)
 }
 
 /// The digest that a record should have, as its successor or its aggregate says.

@@ -59,6 +59,7 @@ pub async fn again(engine: &Engine, release: &Release, record: &Record) -> Resul
     let mut done = engine.run(release, step).await?;
     settle(&mut done, release, &play.method);
     let played = before.play(release, &play.method, play.params.clone(), play.seed, &mut done);
+    let played = Play { fair: play.fair.clone(), ..played };
     // What the client would be told is in the record.
     let _told = conclude(&mut draft, record.key.as_ref(), open, played, done);
     Ok(draft.into_newest())

@@ -12,6 +12,7 @@ use crate::{
     clock::now_ms,
     engine::Engine,
     errors::{ErrorReply, HostError},
+    fairness::FairGames,
     identity::{AggregateId, IdempotencyKey},
     json::Json,
     limits::CONFLICT_RETRIES_MAX,
@@ -29,6 +30,7 @@ pub(super) struct Groups {
     /// Where records are carried on to, if they are wanted there.
     pub(super) destinations: Destinations,
     pub(super) grants: Arc<Grants>,
+    pub(super) fair: FairGames,
 }
 
 /// An aggregate while a group is run: as stored, and what the group's steps have made of it so far.
@@ -111,6 +113,7 @@ impl Groups {
             Request::CloseSession(session) => draft.close_session(session, key),
             Request::Deposit(payment) => draft.deposit(payment, key),
             Request::Withdraw(payment) => draft.withdraw(payment, key),
+            Request::RotateSeeds(request) => draft.rotate_seeds(request, &self.fair, key),
             Request::Play(request) => self.play(draft, request, job.seed, key).await,
             Request::View(view) => self.view(draft, view).await,
         }
@@ -196,6 +199,11 @@ impl Draft {
         })?;
         let aggregate = Arc::make_mut(&mut self.aggregate);
         change(aggregate);
+        if let Act::Played(play) = &record.act
+            && play.fair.is_some()
+        {
+            aggregate.fairness.advance();
+        }
         aggregate.step = record.step;
         aggregate.head = digest;
         if let Some(key) = key {
@@ -227,6 +235,7 @@ impl Request {
             (Self::Create, Act::Created {}) => true,
             (Self::OpenSession(request), Act::SessionOpened(session)) => request.is_the_one_of(session),
             (Self::CloseSession(session), Act::SessionClosed { session: closed }) => session == closed,
+            (Self::RotateSeeds(request), Act::SeedsRotated { client_seed, .. }) => request.client_seed == *client_seed,
             (Self::Deposit(request), Act::Deposited(payment)) => request.is_the_one_of(payment),
             (Self::Withdraw(request), Act::Withdrawn(payment)) => request.is_the_one_of(payment),
             (Self::Play(request), Act::Played(play)) => request.is_the_one_of(play),

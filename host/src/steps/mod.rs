@@ -6,6 +6,7 @@
 
 mod account;
 mod again;
+mod fairness;
 mod group;
 mod lane;
 mod play;
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 pub use self::{
     account::{PaymentRequest, SessionRequest},
     again::{NotAgain, again},
+    fairness::SeedsRequest,
     play::PlayRequest,
     view::{HistoryQuery, View},
 };
@@ -29,6 +31,7 @@ use crate::{
     chance::Seed,
     engine::Engine,
     errors::{ErrorReply, HostError},
+    fairness::FairGames,
     identity::{AggregateId, IdempotencyKey, SessionId},
     json::Json,
     notifications::Grants,
@@ -49,6 +52,8 @@ pub enum Request {
     Deposit(PaymentRequest),
     /// Money to the operator.
     Withdraw(PaymentRequest),
+    /// Go over to the next pair of seeds, with this one of the player's.
+    RotateSeeds(SeedsRequest),
     /// Call a game.
     Play(PlayRequest),
     /// Look, and change nothing.
@@ -75,7 +80,7 @@ struct Job {
 
 impl Steps {
     /// Steps over a store, with these games. Of where a record is wanted, it is carried on to these destinations;
-    /// what games may have told is granted.
+    /// what games may have told is granted, and some of them are provably fair.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -83,8 +88,9 @@ impl Steps {
         catalog: Arc<Catalog>,
         destinations: Destinations,
         grants: Arc<Grants>,
+        fair: FairGames,
     ) -> Self {
-        Self { lanes: Arc::new(Lanes::new(Groups { store, engine, catalog, destinations, grants })) }
+        Self { lanes: Arc::new(Lanes::new(Groups { store, engine, catalog, destinations, grants, fair })) }
     }
 
     /// Takes a request. It is in its lane when this returns, before the future is polled: requests for one aggregate

@@ -62,6 +62,13 @@ impl Groups {
         let before = Before { aggregate: &aggregate, session, open: open.as_ref(), game: &request.game };
         let state_version = playable.release.state_version();
         let migrate_from = before.must_migrate_from(state_version)?;
+        let (fair, seed) = match self.fair.games.contains(&request.game) {
+            true => {
+                let (fair, seed) = aggregate.fairness.next_call(&self.fair.key, &aggregate.id);
+                (Some(fair), seed)
+            }
+            false => (None, seed),
+        };
         let may_notify = MayNotify::Granted(self.grants.get(&request.game).cloned());
         let step = Step { migrate_from, may_notify, ..before.step(draft, &request.method, &params, seed)? };
         let mut run = self.engine.run(&playable.release, step).await;
@@ -70,7 +77,7 @@ impl Groups {
         }
         self.catalog.observe(&request.game, &playing, &aggregate.id, draft.now_ms, how_it_broke(&run));
         let mut done = run.map_err(|error| not_run(error, &request.game))?;
-        let play = before.play(&playable.release, &request.method, params, seed, &mut done);
+        let play = Play { fair, ..before.play(&playable.release, &request.method, params, seed, &mut done) };
         // The draft changes its aggregate in place where nobody else holds it: a step of a batch need not copy it.
         drop(aggregate);
         conclude(draft, key, open.as_ref(), play, done)
@@ -116,6 +123,7 @@ impl Before<'_> {
             method: method.to_owned(),
             params,
             seed,
+            fair: None,
             round: None,
             state_version: release.state_version(),
             migrated: done.migrated.take(),

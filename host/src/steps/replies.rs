@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     aggregate::Session,
     chance::Draw,
-    identity::{GameId, ReleaseDigest, RoundId, SessionId},
+    fairness::{ClientSeed, FairCall, Revealed, ServerSeed},
+    identity::{Digest, GameId, ReleaseDigest, RoundId, SessionId},
     json::Json,
     money::{Amount, Currency, Transfer},
     record::Reply,
@@ -97,6 +98,41 @@ pub struct Balances {
     pub balance: Amount,
     /// All balances, by currency.
     pub balances: BTreeMap<Currency, Amount>,
+}
+
+/// What the host has committed itself to, before it is played with.
+#[derive(Serialize, JsonSchema)]
+pub struct Committed {
+    /// The number of the pair of seeds.
+    pub pair: u64,
+    /// SHA-256 of the server seed.
+    pub commitment: Digest,
+    /// The player's seed; empty until the player has chosen one.
+    pub client_seed: ClientSeed,
+    /// The nonce of the next call.
+    pub nonce: u64,
+    /// The games that are played with it.
+    pub games: Vec<GameId>,
+}
+
+/// The player has gone over to another pair of seeds.
+#[derive(Serialize, JsonSchema)]
+pub struct Rotated {
+    /// The pair before.
+    pub revealed: Revealed,
+    /// The pair from here on.
+    pub next: Committed,
+}
+
+/// The server seed of a pair that is played with no more.
+#[derive(Serialize, JsonSchema)]
+pub struct ServerSeedRevealed {
+    /// The number of the pair.
+    pub pair: u64,
+    /// SHA-256 of the server seed.
+    pub commitment: Digest,
+    /// The server seed.
+    pub server_seed: ServerSeed,
 }
 
 /// A page of the past, newest first.
@@ -198,6 +234,9 @@ pub struct RoundCall {
     pub method: String,
     /// As the game saw them.
     pub params: Json,
+    /// What the draws came from, in a provably fair game.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fair: Option<FairCall>,
     /// Every draw, in order.
     pub draws: Vec<Draw>,
     /// Every movement of money, in order.

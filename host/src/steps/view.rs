@@ -1,7 +1,7 @@
 //! Looking at an aggregate: balances, history, rounds. Changes nothing.
 
 use super::{
-    Outcome,
+    Outcome, fairness,
     group::{Draft, Groups},
     replies::{Balances, Movement, MovementKind, Page, PlayerInfo, RoundCall, RoundHistory, RoundRow, SessionInfo},
     reply,
@@ -28,6 +28,10 @@ pub enum View {
     History(HistoryQuery),
     /// Rounds: those open now, then those closed, newest first.
     Rounds(HistoryQuery),
+    /// The pair of seeds that the session's player plays with.
+    Seeds(SessionId),
+    /// The server seed of a pair that the player plays with no more.
+    RevealedSeed(SessionId, u64),
     /// One round, with all its calls and draws.
     Round(Option<SessionId>, RoundId),
 }
@@ -51,7 +55,9 @@ impl View {
     fn session(&self) -> Option<&SessionId> {
         match self {
             Self::Player => None,
-            Self::Session(session) | Self::Balance(session) => Some(session),
+            Self::Session(session) | Self::Balance(session) | Self::Seeds(session) | Self::RevealedSeed(session, _) => {
+                Some(session)
+            }
             Self::History(query) | Self::Rounds(query) => query.session.as_ref(),
             Self::Round(session, _) => session.as_ref(),
         }
@@ -70,6 +76,8 @@ impl Groups {
             View::Balance(session) => balance(aggregate, session),
             View::History(query) => self.history(aggregate, query).await,
             View::Rounds(query) => self.rounds(aggregate, query).await,
+            View::Seeds(_) => fairness::committed(aggregate, &self.fair),
+            View::RevealedSeed(_, pair) => fairness::revealed(aggregate, &self.fair, *pair),
             View::Round(_, round) => self.round(aggregate, round).await,
         }
     }
@@ -263,6 +271,7 @@ fn round_reply(records: Vec<Record>) -> Outcome {
             release: play.release,
             method: play.method,
             params: play.params,
+            fair: play.fair,
             draws: play.draws,
             transfers: record.transfers,
             reply: record.reply,

@@ -183,6 +183,7 @@ fn play(aggregate: &mut Aggregate, kept: &str, answer: &str, has_effect: bool) -
         method: "roll".to_owned(),
         params: Json::of(answer).unwrap(),
         seed: Seed::from_bytes([7; 32]),
+        fair: None,
         round: None,
         state_version: 0,
         migrated: None,
