@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     aggregate::{OpenRound, Session},
     chance::Seed,
+    fairness::{ClientSeed, FairnessKey, Revealed},
     identity::{GameId, ReleaseDigest, SessionId},
     json::Json,
     listing::{self, Listing},
@@ -101,6 +102,7 @@ impl Memory {
             method: "save".to_owned(),
             params: json("{}"),
             seed: Seed::from_bytes([0; 32]),
+            fair: None,
             round: None,
             state_version: playing.state_version,
             migrated,
@@ -373,6 +375,33 @@ fn a_round_that_changed_its_release_is_found() {
     round.release = ReleaseDigest::of(b"another");
     chain.made.rounds.insert(play.game.clone(), round);
     assert!(chain.check_release(&play).unwrap_err().contains("it plays a round of release"));
+}
+
+#[test]
+fn a_call_that_was_left_out_of_a_pair_of_seeds_is_found() {
+    let store = migrated_store();
+    let plays = store.records.lock().unwrap().values().find_map(|bytes| match Record::decode(bytes).unwrap().act {
+        Act::Played(play) => Some(play),
+        _ => None,
+    });
+    let key = FairnessKey::new([7; 32]);
+    let mut chain = Chain::new(id(0));
+    let (fair, seed) = chain.made.fairness.next_call(&key, &id(0));
+    let mut play = Play { fair: Some(fair), seed, ..*plays.unwrap() };
+    let check = |chain: &Chain, play: &Play| chain.check_fairness(&Act::Played(Box::new(play.clone())));
+    assert_eq!(check(&chain, &play), Ok(()));
+    chain.made.fairness.advance();
+    assert!(check(&chain, &play).unwrap_err().contains("it is call 0 of pair 0 where call 1 of pair 0 comes"));
+    play.fair = Some(chain.made.fairness.next_call(&key, &id(0)).0);
+    assert_eq!(check(&chain, &play), Ok(()));
+
+    let rotation = |revealed: Revealed| Act::SeedsRotated { revealed, client_seed: ClientSeed::default() };
+    let revealed = chain.made.fairness.revealed(&key, &id(0));
+    assert_eq!(chain.check_fairness(&rotation(revealed.clone())), Ok(()));
+    let fewer = rotation(Revealed { nonces: 0, ..revealed.clone() });
+    assert!(chain.check_fairness(&fewer).unwrap_err().contains("1 were made"));
+    let other = rotation(Revealed { server_seed: key.server_seed(&id(1), 0), ..revealed });
+    assert!(chain.check_fairness(&other).unwrap_err().contains("another server seed than was committed to"));
 }
 
 proptest! {

@@ -131,6 +131,7 @@ mod tests {
         chance::Seed,
         config::Config,
         engine::Engine,
+        fairness::FairGames,
         record::Destinations,
         steps::Request,
         store::{Embedded, Store as _},
@@ -149,6 +150,7 @@ mod tests {
             catalog,
             destinations: Destinations::default(),
             grants: Arc::default(),
+            fair: FairGames::none(),
         }));
 
         let id: AggregateId = "player/alice".parse().unwrap();
