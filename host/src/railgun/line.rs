@@ -16,7 +16,7 @@ use super::{
     retries::Retries,
 };
 use crate::{
-    clock,
+    clock::milliseconds,
     identity::{Address, PlayerId},
     notifications::{Answer, Change, Contacts, Entry, Recipient, WorkerId},
     providers::{Delivery, Failure, FailureKind, Outcome},
@@ -28,8 +28,6 @@ use crate::{
 
 /// Jobs that are taken together.
 const TAKEN_MAX: usize = 1000;
-/// The least that a job stays away whose time has not come.
-const BACK_WAIT_MIN: Duration = Duration::from_millis(250);
 /// How often as many attempts as there may be can have ended without a report, before whatever it is that ends them is
 /// taken for the notification itself.
 const SILENCE_FACTOR: u32 = 2;
@@ -211,19 +209,16 @@ impl Line {
 
     /// Claims what was taken, and finds out what is to be said to whom. Jobs that are no work go back or away.
     async fn claim(&self, taken: &[Leased]) -> Result<Vec<Attempt>, StoreError> {
-        let until_ms = clock::now_ms() + u64::try_from(self.means.queue.lease().as_millis()).unwrap_or(u64::MAX);
-        let claim = Change::Claim { worker: self.means.worker, until_ms };
+        let lease_ms = milliseconds(self.means.queue.lease());
+        let claim = Change::Claim { worker: self.means.worker, lease_ms };
         let claims = taken.iter().map(|leased| (leased.job.notification, claim.clone())).collect();
         let answers = self.means.register.apply(claims).await?;
-        let now_ms = clock::now_ms();
         let (mut claimed, mut back, mut done) = (Vec::new(), Vec::new(), Vec::new());
         for (leased, answer) in taken.iter().cloned().zip(answers) {
             match answer {
                 Answer::Claimed(entry) => claimed.push((leased, entry)),
-                Answer::NotDue { due_ms: then_ms } | Answer::Held { until_ms: then_ms } => {
-                    let wait = Duration::from_millis(then_ms.saturating_sub(now_ms));
-                    // The register's clock may be behind this one.
-                    back.push((leased, wait.max(BACK_WAIT_MIN)));
+                Answer::NotDue { wait_ms } | Answer::Held { wait_ms } => {
+                    back.push((leased, Duration::from_millis(wait_ms)));
                 }
                 Answer::Done(state) | Answer::Otherwise(state) => {
                     self.means.metrics.found(&self.route, &state);
@@ -261,9 +256,9 @@ impl Line {
             Ok(contacts) => contacts,
             Err(error) => {
                 // Nothing was tried: it is no failure of theirs.
-                let due_ms = clock::now_ms() + u64::try_from(TROUBLE_PAUSE.as_millis()).unwrap_or(0);
+                let wait_ms = milliseconds(TROUBLE_PAUSE);
                 for (leased, entry) in claimed {
-                    let change = Change::GivenBack { claim: entry.claims, due_ms };
+                    let change = Change::GivenBack { claim: entry.claims, wait_ms };
                     self.report(Report { leased, change, then: Then::GiveBack(TROUBLE_PAUSE) }).await;
                 }
                 return Err(error);
@@ -357,10 +352,7 @@ impl Line {
             Outcome::Refused { why } => (Change::Buried { claim, why }, Then::Finish),
             Outcome::Failed(Failure { why, retry_after, .. }) => {
                 match self.means.retries.wait(failures + 1, retry_after) {
-                    Some(wait) => {
-                        let retry_ms = clock::now_ms() + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                        (Change::Failed { claim, retry_ms, why }, Then::GiveBack(wait))
-                    }
+                    Some(wait) => (Change::Failed { claim, wait_ms: milliseconds(wait), why }, Then::GiveBack(wait)),
                     None => {
                         let why = format!("given up after {} attempts: {why}", failures + 1);
                         (Change::Buried { claim, why }, Then::Finish)

@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fs,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -11,11 +14,12 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    identity::{Digest, ProviderName},
+    identity::{Digest, PlayerId, ProviderName},
     json::Json,
-    notifications::{Change, Contacts, Entry, Notification, NotificationId, Recipient, Sender, State},
+    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId, Recipient, Sender, State},
     providers::{Delivery, Failure, FailureKind, Outcome},
-    queue, register,
+    queue::{self, Job},
+    register,
 };
 
 /// Does what its script says, and then delivers.
@@ -97,10 +101,13 @@ impl Fixture {
     }
 
     fn work(&self, provider: &Arc<Scripted>) -> Workers {
+        self.work_for(self.register.clone(), provider)
+    }
+
+    fn work_for(&self, register: Arc<dyn Claiming>, provider: &Arc<Scripted>) -> Workers {
         let retries =
             Retries { attempts_max: 3, wait_min: Duration::from_millis(1), wait_max: Duration::from_millis(5) };
         let route = Route::new(provider.clone(), 100, usize::MAX, None);
-        let register: Arc<dyn register::Claiming> = self.register.clone();
         Workers::start(&register, &self.queue, &self.templates, vec![route], retries, &Arc::default())
     }
 
@@ -196,6 +203,60 @@ async fn failures_are_tried_again_and_what_cannot_be_is_buried_with_its_reason()
     let kicked = fixture.settled(&[id]).await.into_values().next().unwrap();
     assert!(matches!(kicked.state, State::Delivered { .. }), "{kicked:?}");
     workers.stop().await;
+}
+
+/// A register with a clock of its own, which runs a second each time that it is asked.
+struct ClockedElsewhere {
+    entry: Mutex<Entry>,
+    now_ms: AtomicU64,
+    /// How long each claim was given.
+    leases_ms: Mutex<Vec<u64>>,
+}
+
+#[async_trait]
+impl Claiming for ClockedElsewhere {
+    async fn apply(&self, changes: Vec<(NotificationId, Change)>) -> Result<Vec<Answer>, StoreError> {
+        let now_ms = self.now_ms.fetch_add(1000, Ordering::Relaxed);
+        let apply = |(_, change)| {
+            let answer = self.entry.lock().unwrap().apply(change, now_ms);
+            if let Answer::Claimed(entry) = &answer
+                && let State::UnderWay { until_ms, .. } = entry.state
+            {
+                self.leases_ms.lock().unwrap().push(until_ms - now_ms);
+            }
+            answer
+        };
+        Ok(changes.into_iter().map(apply).collect())
+    }
+
+    async fn contacts(&self, players: Vec<PlayerId>) -> Result<Vec<Option<Contacts>>, StoreError> {
+        Ok(vec![None; players.len()])
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_and_waits_are_counted_by_the_registers_clock_however_far_it_is_from_this_one() {
+    for now_ms in [1_000_000, u64::MAX / 2] {
+        let fixture = Fixture::open();
+        let mut notification = notification(1, to("user"));
+        notification.due_ms = now_ms + 1;
+        fixture.queue.put(Channel::Social, vec![(Job::of(&notification), Duration::ZERO)]).await.unwrap();
+        let register = Arc::new(ClockedElsewhere {
+            entry: Mutex::new(Entry::new(notification)),
+            now_ms: AtomicU64::new(now_ms),
+            leases_ms: Mutex::default(),
+        });
+        let provider = Scripted::new(1, [failed(FailureKind::Unavailable)]);
+        let workers = fixture.work_for(register.clone(), &provider);
+        while !register.entry.lock().unwrap().is_settled() {
+            tokio::task::yield_now().await;
+        }
+        workers.stop().await;
+        // Not due, claimed and failed, claimed and delivered.
+        assert!(matches!(register.entry.lock().unwrap().state, State::Delivered { claim: 2, .. }));
+        assert_eq!(*register.leases_ms.lock().unwrap(), [60_000; 2]);
+        assert_eq!(provider.attempts(), 2);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,7 +38,7 @@ fn names(entries: &[Entry]) -> Vec<u8> {
 }
 
 async fn claim(register: &Embedded, number: u8) -> Answer {
-    let change = Change::Claim { worker: WorkerId(1), until_ms: u64::MAX };
+    let change = Change::Claim { worker: WorkerId(1), lease_ms: u64::MAX };
     register.apply(vec![(notification(number).id, change)]).await.unwrap().remove(0)
 }
 
@@ -98,9 +98,9 @@ async fn dead_letters_are_listed_and_what_is_over_is_forgotten() {
 
 fn any_change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        4 => Just(Change::Claim { worker: WorkerId(1), until_ms: 0 }),
+        4 => Just(Change::Claim { worker: WorkerId(1), lease_ms: 0 }),
         2 => (1_u32..4).prop_map(delivered),
-        2 => (1_u32..4).prop_map(|claim| Change::Failed { claim, retry_ms: 0, why: "x".to_owned() }),
+        2 => (1_u32..4).prop_map(|claim| Change::Failed { claim, wait_ms: 0, why: "x".to_owned() }),
         2 => (1_u32..4).prop_map(|claim| Change::Buried { claim, why: "x".to_owned() }),
         1 => Just(Change::Cancel),
         2 => Just(Change::Kick),
