@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Notification;
+use super::{Notification, NotificationId};
 use crate::identity::ProviderName;
 
 /// A process that delivers, this time that it runs.
@@ -22,6 +22,9 @@ pub struct Entry {
     /// How often a worker has taken it: the number of the newest claim, by which its report is known.
     #[serde(default)]
     pub claims: u32,
+    /// How often it was a dead letter that somebody kicked.
+    #[serde(default)]
+    pub kicks: u32,
     /// Attempts that have failed since it was accepted or kicked.
     #[serde(default)]
     pub failures: u32,
@@ -32,6 +35,24 @@ pub struct Entry {
     /// delivered and before that was written.
     #[serde(default)]
     pub deliveries: u32,
+}
+
+/// The putting of a notification into the queue that is due once it is accepted, and once after each kick. It has a name
+/// because one may still be under way while the notification is delivered, buried, and kicked for the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Putting {
+    /// Of which.
+    pub notification: NotificationId,
+    /// How often it had been kicked.
+    pub kicks: u32,
+}
+
+impl Putting {
+    /// Of what is accepted.
+    #[must_use]
+    pub fn first(notification: NotificationId) -> Self {
+        Self { notification, kicks: 0 }
+    }
 }
 
 /// Where a notification stands.
@@ -178,7 +199,13 @@ impl Entry {
     #[must_use]
     pub fn new(notification: Notification) -> Self {
         let state = State::Waiting { due_ms: notification.due_ms };
-        Self { notification, state, claims: 0, failures: 0, trouble: None, deliveries: 0 }
+        Self { notification, state, claims: 0, kicks: 0, failures: 0, trouble: None, deliveries: 0 }
+    }
+
+    /// Its newest putting into the queue.
+    #[must_use]
+    pub fn putting(&self) -> Putting {
+        Putting { notification: self.notification.id, kicks: self.kicks }
     }
 
     /// Changes it, if the rules allow. Whoever keeps entries writes it where it is another than before. A change that is
@@ -283,6 +310,7 @@ impl Entry {
     fn kick(&mut self, now_ms: u64) -> Answer {
         match self.state {
             State::Buried { .. } if self.notification.expires_ms > now_ms => {
+                self.kicks += 1;
                 self.failures = 0;
                 self.state = State::Waiting { due_ms: now_ms };
                 Answer::Done(self.state.clone())
@@ -305,7 +333,7 @@ mod tests {
     use crate::{
         identity::Digest,
         json::Json,
-        notifications::{Channel, NotificationId, Recipient, Sender},
+        notifications::{Channel, Recipient, Sender},
     };
 
     fn entry(due_ms: u64, expires_ms: u64) -> Entry {
@@ -378,8 +406,10 @@ mod tests {
         entry.apply(claim(1, 50), 31);
         entry.apply(Change::Buried { claim: 3, why: "no such address".to_owned() }, 32);
         assert!(entry.is_settled());
+        let putting = entry.putting();
         assert_eq!(entry.apply(Change::Kick, 40), Answer::Done(State::Waiting { due_ms: 40 }));
         assert_eq!(entry.failures, 0);
+        assert_ne!(entry.putting(), putting, "it is to be put once more");
         assert!(matches!(entry.apply(Change::Remove, 41), Answer::Otherwise(State::Waiting { .. })));
         assert_eq!(entry.apply(Change::Cancel, 41), Answer::Done(State::Cancelled { at_ms: 41 }));
     }

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    entry::{Answer, Change, Entry, State, Trouble, WorkerId},
+    entry::{Answer, Change, Entry, Putting, State, Trouble, WorkerId},
     grants::{Granted, Grants},
     id::NotificationId,
 };

@@ -20,7 +20,7 @@ use self::{
 use super::{Accepted, Claiming, Register, closed};
 use crate::{
     identity::PlayerId,
-    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId},
+    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId, Putting},
     store::{self, Space, StoreError},
 };
 
@@ -111,8 +111,8 @@ impl Register for Embedded {
         self.read(move |tables| tables.named(&tables.unput, after, count_max)).await
     }
 
-    async fn were_put(&self, ids: Vec<NotificationId>) -> Result<(), StoreError> {
-        self.write(|reply| Request::WerePut(ids, reply)).await
+    async fn were_put(&self, puttings: Vec<Putting>) -> Result<(), StoreError> {
+        self.write(|reply| Request::WerePut(puttings, reply)).await
     }
 
     async fn unsettled(&self, after: Option<NotificationId>, count_max: usize) -> Result<Vec<Entry>, StoreError> {

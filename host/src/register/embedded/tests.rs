@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     identity::Digest,
     json::Json,
-    notifications::{Channel, Recipient, Sender, State, WorkerId},
+    notifications::{Channel, Putting, Recipient, Sender, State, WorkerId},
 };
 
 fn notification(number: u8) -> Notification {
@@ -51,7 +51,7 @@ async fn what_was_accepted_is_there_after_a_restart_and_is_accepted_once() {
     let directory = tempfile::tempdir().unwrap();
     let register = open(&directory);
     assert_eq!(register.accept(vec![notification(1), notification(2)]).await.unwrap(), [Accepted::New, Accepted::New]);
-    register.were_put(vec![notification(1).id]).await.unwrap();
+    register.were_put(vec![Putting::first(notification(1).id)]).await.unwrap();
     register.set_queue("q1".to_owned()).await.unwrap();
     register.set_contacts("alice".parse().unwrap(), Some(Contacts::default())).await.unwrap();
     register.close().await;
@@ -75,7 +75,7 @@ async fn dead_letters_are_listed_and_what_is_over_is_forgotten() {
     let directory = tempfile::tempdir().unwrap();
     let register = open(&directory);
     register.accept((1..=4).map(notification).collect()).await.unwrap();
-    register.were_put((1..=4).map(|number| notification(number).id).collect()).await.unwrap();
+    register.were_put((1..=4).map(|number| Putting::first(notification(number).id)).collect()).await.unwrap();
     for number in 1..=3 {
         assert!(matches!(claim(&register, number).await, Answer::Claimed(_)));
     }
@@ -94,6 +94,30 @@ async fn dead_letters_are_listed_and_what_is_over_is_forgotten() {
     assert_eq!(register.forget(u64::MAX, 10).await.unwrap(), 1);
     assert_eq!(register.find(vec![notification(3).id]).await.unwrap(), [None]);
     assert_eq!(names(&register.unsettled(None, 10).await.unwrap()), [1, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_is_kicked_is_put_again_although_its_first_putting_is_noted_only_then() {
+    let directory = tempfile::tempdir().unwrap();
+    let register = open(&directory);
+    register.accept(vec![notification(1), notification(2)]).await.unwrap();
+    let puttings = async |register: &Embedded| -> Vec<Putting> {
+        register.unput(None, 10).await.unwrap().iter().map(Entry::putting).collect()
+    };
+    let first = puttings(&register).await;
+    // Somebody takes the job of one and is done with it before it is noted that it was put.
+    assert!(matches!(claim(&register, 1).await, Answer::Claimed(_)));
+    let bury = Change::Buried { claim: 1, why: "no".to_owned() };
+    register.apply(vec![(notification(1).id, bury)]).await.unwrap();
+    register.apply(vec![(notification(1).id, Change::Kick)]).await.unwrap();
+    register.were_put(first).await.unwrap();
+    let second = puttings(&register).await;
+    assert_eq!(second, [Putting { notification: notification(1).id, kicks: 1 }]);
+    // The page after its name is the next name's, however often it was kicked.
+    register.accept(vec![notification(3)]).await.unwrap();
+    assert_eq!(names(&register.unput(Some(notification(1).id), 10).await.unwrap()), [3]);
+    register.were_put(second).await.unwrap();
+    assert_eq!(names(&register.unput(None, 10).await.unwrap()), [3]);
 }
 
 fn any_change() -> impl Strategy<Value = Change> {
@@ -148,6 +172,8 @@ proptest! {
                 names(&register.unsettled(None, 10).await.unwrap()),
                 listed(|state| matches!(state, State::Waiting { .. } | State::UnderWay { .. }))
             );
+            // Nothing was put.
+            assert_eq!(register.unput(None, 10).await.unwrap(), register.unsettled(None, 10).await.unwrap());
             let mut buried = names(&register.buried(None, 10).await.unwrap());
             buried.sort_unstable();
             assert_eq!(buried, listed(|state| matches!(state, State::Buried { .. })));

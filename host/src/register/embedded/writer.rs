@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock,
     identity::PlayerId,
-    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId},
+    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId, Putting},
     store::{StoreError, unavailable},
 };
 
@@ -31,7 +31,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) enum Request {
     Accept(Vec<Notification>, Reply<Vec<Accepted>>),
     Apply(Vec<(NotificationId, Change)>, Reply<Vec<Answer>>),
-    WerePut(Vec<NotificationId>, Reply<()>),
+    WerePut(Vec<Putting>, Reply<()>),
     Forget { before_ms: u64, count_max: usize, reply: Reply<usize> },
     SetContacts(PlayerId, Option<Contacts>, Reply<()>),
     SetQueue(String, Reply<()>),
@@ -85,8 +85,8 @@ fn write_all(tables: &Tables, waiting: &Receiver<Request>) {
 struct Group<'a> {
     tables: &'a Tables,
     entries: HashMap<NotificationId, Changed>,
-    /// Whether it is listed as not put.
-    unput: HashMap<NotificationId, bool>,
+    /// Whether it is listed as not done.
+    unput: HashMap<Putting, bool>,
     contacts: HashMap<PlayerId, Option<Contacts>>,
     queue: Option<String>,
     is_durable: bool,
@@ -128,8 +128,8 @@ impl<'a> Group<'a> {
                 let answers = changes.into_iter().map(|(id, change)| self.apply(id, change, now_ms)).collect();
                 self.answer(reply, answers);
             }
-            Request::WerePut(ids, reply) => {
-                self.unput.extend(ids.into_iter().map(|id| (id, false)));
+            Request::WerePut(puttings, reply) => {
+                self.unput.extend(puttings.into_iter().map(|putting| (putting, false)));
                 self.answer(reply, Ok(()));
             }
             Request::Forget { before_ms, count_max, reply } => {
@@ -174,8 +174,8 @@ impl<'a> Group<'a> {
                 self.tables.write(&mut batch, &id, stored.as_ref(), now.as_ref())?;
             }
         }
-        for (id, is_unput) in self.unput {
-            self.tables.set_unput(&mut batch, &id, is_unput);
+        for (putting, is_unput) in self.unput {
+            self.tables.set_unput(&mut batch, putting, is_unput);
         }
         for (player, contacts) in self.contacts {
             self.tables.set_contacts(&mut batch, &player, contacts.as_ref())?;
@@ -202,8 +202,9 @@ impl<'a> Group<'a> {
         if let Some(entry) = slot {
             return Ok(Accepted::Known(Box::new(entry.clone())));
         }
-        *slot = Some(Entry::new(notification));
-        self.unput.insert(id, true);
+        let entry = slot.insert(Entry::new(notification));
+        let putting = entry.putting();
+        self.unput.insert(putting, true);
         Ok(Accepted::New)
     }
 
@@ -212,12 +213,12 @@ impl<'a> Group<'a> {
         let Some(entry) = slot else { return Ok(Answer::Unknown) };
         let was_settled = entry.is_settled();
         let answer = entry.apply(change, now_ms);
-        let is_settled = entry.is_settled();
+        let (is_settled, putting) = (entry.is_settled(), entry.putting());
         if answer == Answer::Removed {
             *slot = None;
         }
         if was_settled != is_settled {
-            self.unput.insert(id, was_settled);
+            self.unput.insert(putting, was_settled);
         }
         Ok(answer)
     }
