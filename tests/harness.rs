@@ -176,6 +176,15 @@ impl Host {
         self.options.prelude = prelude.to_owned();
     }
 
+    /// From its next start on, no file of the process may grow much beyond the largest journal that it has now, which must
+    /// not be running: what it writes fails some time.
+    pub(crate) fn limit_files(&mut self) {
+        let journals =
+            files(&self.data()).into_iter().filter(|file| file.extension().is_some_and(|name| name == "jnl"));
+        let largest = journals.map(|file| allocated(&file)).max().unwrap();
+        self.set_prelude(&format!("trap '' XFSZ; ulimit -f {};", (largest + (512 << 10)) / 512));
+    }
+
     /// TOML that is added to the configuration, from its next start on.
     pub(crate) fn set_config(&mut self, config: &str) {
         self.options.config = config.to_owned();
@@ -323,6 +332,16 @@ impl Drop for Host {
             }
         }
     }
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// What a file has on the disk: a journal is made larger than it is.
+fn allocated(file: &Path) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(&fs::metadata(file).unwrap()) * 512
 }
 
 static AGENT: LazyLock<ureq::Agent> = LazyLock::new(|| {

@@ -2,6 +2,7 @@
 //! can go wrong between a notification's being accepted and its being delivered.
 
 mod accepting;
+mod disks;
 mod games;
 mod kills;
 mod load;

@@ -82,6 +82,9 @@ pub trait Register: Claiming {
     /// Remembers the queue's incarnation.
     async fn set_queue(&self, incarnation: String) -> Result<(), StoreError>;
 
+    /// Whether it may be of use before this process is started anew: one that has no room accepts again when it has.
+    fn health(&self) -> Result<(), StoreError>;
+
     /// Finishes what was begun and closes the files. What is asked for later is refused.
     async fn close(&self);
 }

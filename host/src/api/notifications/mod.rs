@@ -10,6 +10,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use thiserror::Error;
 
 use self::methods::{
     Accepts, BuriedParams, ContactsParams, Dead, DueTime, Forgotten, NotificationParams, PreviewParams, QueueStanding,
@@ -24,7 +25,7 @@ use crate::{
     json::Json,
     limits::{NOTIFICATION_AHEAD_MS_MAX, NOTIFICATION_DATA_BYTES_MAX},
     notifications::{Answer, Change, Channel, Contacts, Entry, Message, Notification, NotificationId, Sender},
-    queue::Queue,
+    queue::{Queue, QueueError},
     railgun::{Backend, Defaults, Intake, Metrics, Workload},
     register::{Accepted, Applied, Changes, Handed, Register, WhoseContacts},
     rpc::{self, Params, RawJson, SchemaError, Service},
@@ -65,6 +66,17 @@ struct KnownService {
     token: [u8; 32],
     rate: Option<DefaultDirectRateLimiter>,
     may_contacts: bool,
+}
+
+/// A part that the railgun cannot do without has failed.
+#[derive(Debug, Error)]
+pub enum NotReady {
+    /// What was accepted is kept there.
+    #[error("the register of notifications: {0}")]
+    Register(StoreError),
+    /// Nothing is delivered without it.
+    #[error("the queue of notifications: {0}")]
+    Queue(QueueError),
 }
 
 /// Who calls.
@@ -124,12 +136,13 @@ impl NotificationService {
         known.map(Who::Service).ok_or("the token is neither a service's, nor the operator's, nor the workers'")
     }
 
-    /// Whether notifications can be expected to be accepted.
+    /// Whether notifications can be expected to be accepted and delivered before this process is started anew.
     ///
     /// # Errors
-    /// Why not.
-    pub async fn health(&self) -> Result<(), StoreError> {
-        self.register().queue().await.map(|_| ())
+    /// Why not, and what has failed.
+    pub fn health(&self) -> Result<(), NotReady> {
+        self.register().health().map_err(NotReady::Register)?;
+        self.parts.queue.health().map_err(NotReady::Queue)
     }
 
     async fn answer(&self, caller: &NotificationCaller, method: &str, params: Params) -> Result<Json, ErrorReply> {

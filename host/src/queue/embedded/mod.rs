@@ -165,6 +165,10 @@ impl Embedded {
 
     fn open_directory(settings: &Settings) -> Result<Self, StoreError> {
         let (tables, incarnation) = Tables::open(&settings.directory)?;
+        Self::start(settings, tables, incarnation)
+    }
+
+    fn start(settings: &Settings, tables: Tables, incarnation: String) -> Result<Self, StoreError> {
         let mut orders: [Order; CHANNELS] = array::from_fn(|_| Order::default());
         let mut next_number = 0;
         for row in tables.rows() {
@@ -340,7 +344,11 @@ impl Queue for Embedded {
     }
 
     async fn incarnation(&self) -> Result<String, QueueError> {
-        self.shared.state().requests.as_ref().map(|_| self.incarnation.clone()).map_err(QueueError::clone)
+        self.health().map(|()| self.incarnation.clone())
+    }
+
+    fn health(&self) -> Result<(), QueueError> {
+        self.shared.state().requests.as_ref().map(drop).map_err(QueueError::clone)
     }
 
     async fn close(&self) {
@@ -352,5 +360,43 @@ impl Queue for Embedded {
                 tracing::error!("the queue's writer did not end in good order");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::notifications::NotificationId;
+
+    #[tokio::test]
+    async fn a_queue_whose_disk_fails_says_so_and_refuses_everything() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            directory: directory.path().join("queue"),
+            lease: Duration::from_mins(1),
+            disk_reserve_bytes: 0,
+        };
+        let (tables, incarnation) = Tables::open(&settings.directory).unwrap();
+        let rows = tables.jobs.clone();
+        let queue = Embedded::start(&settings, tables, incarnation).unwrap();
+        assert_eq!(queue.health(), Ok(()));
+        let job = Job { notification: NotificationId::from_entropy([1; 16]), priority: 0, due_ms: 0 };
+        let put = async || queue.put(Channel::Email, vec![(job, Duration::ZERO)]).await;
+        put().await.unwrap();
+        let folder = rows.path().join("tables");
+        fs::rename(&folder, directory.path().join("moved")).unwrap();
+        fs::write(&folder, "not a folder").unwrap();
+        rows.rotate_memtable().unwrap();
+        // The flush happens some time after.
+        let failure = loop {
+            if let Err(failure) = put().await {
+                break failure;
+            }
+        };
+        assert_eq!(queue.health(), Err(failure.clone()));
+        assert_eq!(queue.take(Channel::Email, 1).await, Err(failure.clone()));
+        assert_eq!(queue.incarnation().await, Err(failure));
     }
 }

@@ -1,6 +1,6 @@
 //! The register against a model, and over restarts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -94,6 +94,40 @@ async fn dead_letters_are_listed_and_what_is_over_is_forgotten() {
     assert_eq!(register.forget(u64::MAX, 10).await.unwrap(), 1);
     assert_eq!(register.find(vec![notification(3).id]).await.unwrap(), [None]);
     assert_eq!(names(&register.unsettled(None, 10).await.unwrap()), [1, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_register_whose_disk_fails_says_so_and_has_what_it_answered_when_it_is_opened_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let register = open(&directory);
+    assert_eq!(register.health(), Ok(()));
+    register.accept(vec![notification(0)]).await.unwrap();
+    let folder = register.tables.entries.path().join("tables");
+    let moved = directory.path().join("moved");
+    fs::rename(&folder, &moved).unwrap();
+    fs::write(&folder, "not a folder").unwrap();
+    register.tables.entries.rotate_memtable().unwrap();
+    // The flush happens some time after; what is changed until then is answered, and nothing from then on.
+    let contacts = |language: &str| Contacts { locale: Some(language.parse().unwrap()), ..Contacts::default() };
+    let failure = loop {
+        if let Err(failure) = register.set_contacts("alice".parse().unwrap(), Some(contacts("en"))).await {
+            break failure;
+        }
+    };
+    assert!(matches!(failure, StoreError::Unavailable(_)), "{failure}");
+    assert_eq!(register.health(), Err(failure.clone()));
+    assert_eq!(register.accept(vec![notification(1)]).await, Err(failure.clone()));
+    assert_eq!(register.set_contacts("alice".parse().unwrap(), None).await, Err(failure));
+    assert_eq!(names(&register.unsettled(None, 10).await.unwrap()), [0]);
+    register.close().await;
+    drop(register);
+
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&moved, &folder).unwrap();
+    let register = open(&directory);
+    assert_eq!(register.health(), Ok(()));
+    assert_eq!(names(&register.unsettled(None, 10).await.unwrap()), [0]);
+    register.accept(vec![notification(1)]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

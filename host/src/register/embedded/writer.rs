@@ -4,7 +4,10 @@
 use std::{
     collections::{HashMap, hash_map::Entry as Slot},
     io,
-    sync::mpsc::{self, Receiver, Sender},
+    sync::{
+        Arc, OnceLock,
+        mpsc::{self, Receiver, Sender},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -44,10 +47,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(tables: Tables) -> io::Result<Self> {
+    /// `failure` is where its failure appears, if ever it has one.
+    pub(super) fn start(tables: Tables, failure: Arc<OnceLock<StoreError>>) -> io::Result<Self> {
         let (requests, waiting) = mpsc::channel();
-        let thread =
-            thread::Builder::new().name("register-writer".to_owned()).spawn(move || write_all(&tables, &waiting))?;
+        let thread = thread::Builder::new()
+            .name("register-writer".to_owned())
+            .spawn(move || write_all(&tables, &waiting, &failure))?;
         Ok(Self { requests, thread })
     }
 
@@ -65,7 +70,7 @@ impl Writer {
     }
 }
 
-fn write_all(tables: &Tables, waiting: &Receiver<Request>) {
+fn write_all(tables: &Tables, waiting: &Receiver<Request>, failure: &OnceLock<StoreError>) {
     while let Ok(first) = waiting.recv() {
         let mut group = Group::new(tables);
         group.take(first);
@@ -73,7 +78,7 @@ fn write_all(tables: &Tables, waiting: &Receiver<Request>) {
             let Ok(request) = waiting.try_recv() else { break };
             group.take(request);
         }
-        group.write();
+        group.write(failure);
     }
     if let Err(error) = tables.database.persist(PersistMode::SyncAll) {
         tracing::error!(%error, "the register's newest changes may not survive a loss of power");
@@ -155,12 +160,16 @@ impl<'a> Group<'a> {
         }));
     }
 
-    fn write(mut self) {
+    /// A database that failed to write cannot tell what is on its disk; opening it anew can. Until then it is only read.
+    fn write(mut self, failure: &OnceLock<StoreError>) {
         let answers = std::mem::take(&mut self.answers);
-        let written = self.commit();
-        if let Err(error) = &written {
-            tracing::error!(%error, "the register cannot write");
-        }
+        let written = match failure.get() {
+            Some(failure) => Err(failure.clone()),
+            None => self.commit().inspect_err(|error| {
+                tracing::error!(%error, "the register has failed; it writes nothing from here on: restart the process");
+                let _first = failure.set(error.clone());
+            }),
+        };
         for answer in answers {
             answer(written.clone());
         }
