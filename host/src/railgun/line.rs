@@ -12,7 +12,7 @@ use super::{
     breaker::{Admission, Breaker},
     metrics::Metrics,
     pace::Pace,
-    reports::{Report, Then},
+    reports::{Reason, Report, Then},
     retries::Retries,
 };
 use crate::{
@@ -273,10 +273,11 @@ impl Line {
                 // Whoever had it last may have died of it, each time.
                 Ok(_) if failures >= self.means.retries.attempts_max.saturating_mul(SILENCE_FACTOR) => {
                     let why = entry.trouble.map_or_else(String::new, |trouble| trouble.why);
-                    self.bury(leased, claim, format!("given up after {failures} attempts: {why}")).await;
+                    let why = format!("given up after {failures} attempts: {why}");
+                    self.bury(leased, claim, Reason::GivenUp, why).await;
                 }
                 Ok(delivery) => attempts.push(Attempt { leased, claim, failures, delivery }),
-                Err(why) => self.bury(leased, claim, why).await,
+                Err((reason, why)) => self.bury(leased, claim, reason, why).await,
             }
         }
         Ok(attempts)
@@ -286,24 +287,27 @@ impl Line {
         if players.is_empty() { Ok(Vec::new()) } else { self.means.register.contacts(players).await }
     }
 
-    fn delivery(&self, entry: &Entry, contacts: Option<&Contacts>) -> Result<Delivery, String> {
+    fn delivery(&self, entry: &Entry, contacts: Option<&Contacts>) -> Result<Delivery, (Reason, String)> {
         let notification = &entry.notification;
         let channel = notification.channel;
         let to: Address = match &notification.recipient {
             Recipient::Address(address) => address.clone(),
             Recipient::Player(player) => {
                 let address = contacts.and_then(|contacts| contacts.address(channel)).cloned();
-                address.ok_or_else(|| format!("nobody knows how to reach {player} by {channel}: see contacts.set"))?
+                address.ok_or_else(|| {
+                    let why = format!("nobody knows how to reach {player} by {channel}: see contacts.set");
+                    (Reason::NoContact, why)
+                })?
             }
         };
         let locale = contacts.and_then(|contacts| contacts.locale.as_ref()).or(notification.locale.as_ref());
         let rendered = self.means.templates.render(&notification.template, channel, locale, &notification.data);
-        let message = rendered.map_err(|error| error.to_string())?;
+        let message = rendered.map_err(|error| (Reason::NoWords, error.to_string()))?;
         Ok(Delivery { notification: notification.id, to, message })
     }
 
-    async fn bury(&self, leased: Leased, claim: u32, why: String) {
-        self.report(Report { leased, change: Change::Buried { claim, why }, then: Then::Finish }).await;
+    async fn bury(&self, leased: Leased, claim: u32, reason: Reason, why: String) {
+        self.report(Report { leased, change: Change::Buried { claim, why }, then: Then::Bury(reason) }).await;
     }
 
     async fn deliver(self: Arc<Self>, attempts: Vec<Attempt>) {
@@ -349,13 +353,13 @@ impl Line {
                 let provider = self.route.provider.name().clone();
                 (Change::Delivered { claim, provider, reference }, Then::Finish)
             }
-            Outcome::Refused { why } => (Change::Buried { claim, why }, Then::Finish),
+            Outcome::Refused { why } => (Change::Buried { claim, why }, Then::Bury(Reason::Refused)),
             Outcome::Failed(Failure { why, retry_after, .. }) => {
                 match self.means.retries.wait(failures + 1, retry_after) {
                     Some(wait) => (Change::Failed { claim, wait_ms: milliseconds(wait), why }, Then::GiveBack(wait)),
                     None => {
                         let why = format!("given up after {} attempts: {why}", failures + 1);
-                        (Change::Buried { claim, why }, Then::Finish)
+                        (Change::Buried { claim, why }, Then::Bury(Reason::GivenUp))
                     }
                 }
             }

@@ -235,7 +235,7 @@ impl Workers {
         for route in routes {
             let (reports, reported) = mpsc::channel(REPORTS_MAX);
             let reporter = Reporter {
-                channel: route.channel(),
+                route: route.clone(),
                 register: register.clone(),
                 queue: queue.clone(),
                 metrics: metrics.clone(),

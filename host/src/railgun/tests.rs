@@ -72,6 +72,7 @@ struct Fixture {
     queue: Arc<dyn Queue>,
     templates: Arc<Templates>,
     intaking: Intaking,
+    metrics: Arc<Metrics>,
 }
 
 impl Fixture {
@@ -97,7 +98,14 @@ impl Fixture {
         fs::write(folder.join("social.en.txt"), "You won {{ amount }}!").unwrap();
         let templates = Templates::load(&directory.path().join("templates"), "en".parse().unwrap()).unwrap();
         let intaking = Intaking::start(register.clone(), queue.clone(), Duration::from_hours(1));
-        Self { _directory: directory, register, queue, templates: Arc::new(templates), intaking }
+        Self {
+            _directory: directory,
+            register,
+            queue,
+            templates: Arc::new(templates),
+            intaking,
+            metrics: Arc::default(),
+        }
     }
 
     fn work(&self, provider: &Arc<Scripted>) -> Workers {
@@ -108,11 +116,18 @@ impl Fixture {
         let retries =
             Retries { attempts_max: 3, wait_min: Duration::from_millis(1), wait_max: Duration::from_millis(5) };
         let route = Route::new(provider.clone(), 100, usize::MAX, None);
-        Workers::start(&register, &self.queue, &self.templates, vec![route], retries, &Arc::default())
+        Workers::start(&register, &self.queue, &self.templates, vec![route], retries, &self.metrics)
     }
 
     async fn send(&self, notifications: Vec<Notification>) {
         self.intaking.intake().accept(notifications).await.unwrap();
+    }
+
+    /// How many dead letters were counted for this reason.
+    fn buried(&self, reason: &str) -> u64 {
+        let of = format!("buried_total{{channel=\"social\",provider=\"meta\",reason=\"{reason}\"}} ");
+        let text = self.metrics.text();
+        text.lines().find_map(|row| row.split_once(&of)).map_or(0, |(_, count)| count.parse().unwrap())
     }
 
     /// Waits until none of them is open any more.
@@ -203,6 +218,7 @@ async fn failures_are_tried_again_and_what_cannot_be_is_buried_with_its_reason()
     let kicked = fixture.settled(&[id]).await.into_values().next().unwrap();
     assert!(matches!(kicked.state, State::Delivered { .. }), "{kicked:?}");
     workers.stop().await;
+    assert_eq!(["given_up", "refused"].map(|reason| fixture.buried(reason)), [1, 1]);
 }
 
 /// A register with a clock of its own, which runs a second each time that it is asked.
@@ -280,6 +296,7 @@ async fn players_are_reached_by_their_contacts_and_who_cannot_be_is_named() {
     assert!(matches!(&entries[&ids[1]].state, State::Buried { why, .. } if why.contains("how to reach bob by social")));
     assert!(matches!(&entries[&ids[2]].state, State::Buried { why, .. } if why.contains("social.en.txt:1")));
     workers.stop().await;
+    assert_eq!(["no_contact", "no_words"].map(|reason| fixture.buried(reason)), [1, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -354,12 +354,20 @@ impl NotificationService {
         // Others' are passed over, a bounded number of them at a time.
         for _ in 0..methods::BURIED_PAGES_MAX {
             let entries = self.register().buried(page, limit).await.map_err(unavailable)?;
-            page = entries.last().and_then(methods::place);
             let is_last = entries.len() < limit;
-            rows.extend(entries.into_iter().filter(|entry| self.may_see(who, entry)).map(Status::of));
-            if is_last || rows.len() >= limit {
-                let next = page.filter(|_| !is_last);
-                return reply(&Dead::new(rows, next));
+            let mut entries = entries.into_iter();
+            while let Some(entry) = entries.next() {
+                page = methods::place(&entry);
+                if self.may_see(who, &entry) {
+                    rows.push(Status::of(entry));
+                }
+                if rows.len() == limit {
+                    let next = page.filter(|_| !is_last || entries.len() > 0);
+                    return reply(&Dead::new(rows, next));
+                }
+            }
+            if is_last {
+                return reply(&Dead::new(rows, None));
             }
         }
         reply(&Dead::new(rows, page))
