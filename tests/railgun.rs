@@ -8,6 +8,7 @@ mod kills;
 mod load;
 mod lost_queues;
 mod providers;
+mod workers;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

@@ -60,6 +60,8 @@ struct Ahead {
     pace: Pace,
     breaker: Breaker,
     under_way: usize,
+    /// Jobs may have been taken of which nothing is under way yet.
+    is_beginning: bool,
 }
 
 /// What may be begun now.
@@ -83,7 +85,7 @@ struct Attempt {
 impl Line {
     pub(super) fn new(means: Means, route: Route, reports: mpsc::Sender<Report>) -> Arc<Self> {
         let pace = Pace::new(route.calls_max);
-        let ahead = Mutex::new(Ahead { pace, breaker: Breaker::default(), under_way: 0 });
+        let ahead = Mutex::new(Ahead { pace, breaker: Breaker::default(), under_way: 0, is_beginning: false });
         Arc::new(Self { means, route, ahead, ended: Notify::new(), reports })
     }
 
@@ -124,16 +126,17 @@ impl Line {
     pub(super) async fn drained(&self) {
         loop {
             let ended = self.ended.notified();
-            if self.under_way() == 0 {
+            if self.ahead().under_way == 0 {
                 return;
             }
             ended.await;
         }
     }
 
-    /// How many calls are under way.
-    pub(super) fn under_way(&self) -> usize {
-        self.ahead().under_way
+    /// Whether it may have taken what is not delivered yet.
+    pub(super) fn is_busy(&self) -> bool {
+        let ahead = self.ahead();
+        ahead.is_beginning || ahead.under_way > 0
     }
 
     fn ahead(&self) -> MutexGuard<'_, Ahead> {
@@ -158,6 +161,13 @@ impl Line {
 
     /// Begins at most so many calls.
     async fn begin(self: &Arc<Self>, calls: usize, is_probe: bool) -> Wait {
+        self.ahead().is_beginning = true;
+        let wait = self.take(calls, is_probe).await;
+        self.ahead().is_beginning = false;
+        wait
+    }
+
+    async fn take(self: &Arc<Self>, calls: usize, is_probe: bool) -> Wait {
         let per_call = if is_probe { 1 } else { self.route.bulk_max };
         let count_max = calls.saturating_mul(per_call).min(TAKEN_MAX).min(self.route.burst_max());
         let taken = match self.means.queue.take(self.route.channel(), count_max).await {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use tempfile::TempDir;
 
 use super::*;
@@ -332,6 +333,41 @@ async fn what_is_cancelled_or_over_its_time_is_not_delivered() {
     assert!(matches!(entries[&ids[1]].state, State::Expired { .. }));
     assert_eq!(provider.attempts(), 0);
     workers.idle(Duration::ZERO).await;
+    workers.stop().await;
+}
+
+/// A register that lets nobody claim before it is told to.
+struct Reluctant {
+    register: Arc<dyn Register>,
+    lets: watch::Receiver<bool>,
+}
+
+#[async_trait]
+impl Claiming for Reluctant {
+    async fn apply(&self, changes: Vec<(NotificationId, Change)>) -> Result<Vec<Answer>, StoreError> {
+        self.lets.clone().wait_for(|lets| *lets).await.unwrap();
+        self.register.apply(changes).await
+    }
+
+    async fn contacts(&self, players: Vec<PlayerId>) -> Result<Vec<Option<Contacts>>, StoreError> {
+        self.register.contacts(players).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_is_not_idle_while_it_claims_what_it_has_taken() {
+    let fixture = Fixture::open();
+    fixture.send(vec![notification(1, to("user"))]).await;
+    let (let_them, lets) = watch::channel(false);
+    let provider = Scripted::new(1, []);
+    let workers = fixture.work_for(Arc::new(Reluctant { register: fixture.register.clone(), lets }), &provider);
+    while fixture.queue.standing(Channel::Social).await.unwrap().leased == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(workers.idle(Duration::ZERO).now_or_never(), None);
+    let_them.send_replace(true);
+    workers.idle(Duration::ZERO).await;
+    assert_eq!(provider.attempts(), 1);
     workers.stop().await;
 }
 
