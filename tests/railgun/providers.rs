@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     CRM_TOKEN, Providers, SHOP_TOKEN, all_delivered, batch, config, hello, number, railgun, send, set_faults, status,
-    until, wait_for_state_as,
+    statuses, until, wait_for_state_as,
 };
 use crate::harness::Host;
 
@@ -48,6 +48,28 @@ fn a_provider_that_never_answers_holds_nobody_up() {
     assert!(number(&host, "failed_total", "timed_out") > 0.0);
     set_faults(&providers, Provider::Email, Faults::default());
     assert_eq!(all_delivered(&host, &providers, &names), BTreeSet::new());
+}
+
+#[test]
+fn a_provider_that_becomes_slow_is_asked_for_less_at_once_and_gets_everything_once() {
+    let providers = Providers::with(60.0, Faults::default());
+    let host = railgun(config(&providers, "", ""));
+    let calls_max = || number(&host, "calls_max", "sendgrid");
+    let mut names = send(&host, 0..400);
+    assert_eq!(all_delivered(&host, &providers, &names), BTreeSet::new());
+    let before = calls_max();
+    // Nothing else is wrong with it, and its slowest calls are within the time that they are given.
+    set_faults(&providers, Provider::Email, Faults::slow(10.0));
+    names.extend(send(&host, 400..700));
+    assert_eq!(all_delivered(&host, &providers, &names), BTreeSet::new());
+    let after = calls_max();
+    assert!(after < before, "{after} calls at once, and {before} before it was slow");
+    assert!(providers.counts().email.in_flight_max <= 60);
+    // Nobody was taken for dead: each was tried once.
+    for status in statuses(&host, &names) {
+        assert_eq!((&status["failures"], &status["deliveries"]), (&json!(0), &json!(1)), "{status}");
+    }
+    assert_eq!(providers.counts().all.attempts, names.len() as u64);
 }
 
 #[test]
