@@ -102,6 +102,14 @@ pub enum State {
     },
 }
 
+impl State {
+    /// Whether nothing more happens to it unless somebody kicks it.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !matches!(self, Self::Waiting { .. } | Self::UnderWay { .. })
+    }
+}
+
 /// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trouble {
@@ -238,13 +246,12 @@ impl Entry {
     /// Whether nothing more happens to it unless somebody kicks it.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        !matches!(self.state, State::Waiting { .. } | State::UnderWay { .. })
+        self.state.is_settled()
     }
 
     fn claim(&mut self, worker: WorkerId, lease_ms: u64, now_ms: u64) -> Answer {
-        match self.state {
-            State::Waiting { .. } | State::UnderWay { .. } => {}
-            _ => return Answer::Otherwise(self.state.clone()),
+        if self.is_settled() {
+            return Answer::Otherwise(self.state.clone());
         }
         match self.state {
             State::UnderWay { until_ms, .. } if until_ms > now_ms => {
@@ -330,27 +337,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        identity::Digest,
-        json::Json,
-        notifications::{Channel, Recipient, Sender},
-    };
+    use crate::notifications::example;
 
     fn entry(due_ms: u64, expires_ms: u64) -> Entry {
-        Entry::new(Notification {
-            id: NotificationId::from_entropy([7; 16]),
-            sender: Sender::Service("crm".parse().unwrap()),
-            channel: Channel::Email,
-            recipient: Recipient::Player("alice".parse().unwrap()),
-            locale: None,
-            template: "big-win".parse().unwrap(),
-            data: Json::parse("{}".to_owned()).unwrap(),
-            priority: 100,
-            accepted_at_ms: 0,
-            due_ms,
-            expires_ms,
-            request: Digest::ZERO,
-        })
+        Entry::new(Notification { due_ms, expires_ms, ..example(7) })
     }
 
     fn claim(worker: u64, lease_ms: u64) -> Change {

@@ -12,7 +12,7 @@ use super::{
     breaker::{Admission, Breaker},
     metrics::Metrics,
     pace::Pace,
-    reports::{Reason, Report, Then},
+    reports::{Closed, Reason, Report, Then},
     retries::Retries,
 };
 use crate::{
@@ -186,14 +186,11 @@ impl Line {
         if !were_all {
             self.ahead().pace.was_full();
         }
-        let attempts = match self.claim(&taken).await {
+        let attempts = match self.claim(taken).await {
             Ok(attempts) => attempts,
             Err(error) => {
                 tracing::warn!(channel = %self.route.channel(), %error, "notifications cannot be claimed");
                 self.probed_nothing(is_probe);
-                // Of what was claimed all the same, the register knows until when.
-                let back: Vec<_> = taken.into_iter().map(|leased| (leased, TROUBLE_PAUSE)).collect();
-                self.give_back(&back).await;
                 return Wait::Trouble;
             }
         };
@@ -218,48 +215,42 @@ impl Line {
     }
 
     /// Claims what was taken, and finds out what is to be said to whom. Jobs that are no work go back or away.
-    async fn claim(&self, taken: &[Leased]) -> Result<Vec<Attempt>, StoreError> {
+    async fn claim(&self, taken: Vec<Leased>) -> Result<Vec<Attempt>, StoreError> {
         let lease_ms = milliseconds(self.means.queue.lease());
         let claim = Change::Claim { worker: self.means.worker, lease_ms };
         let claims = taken.iter().map(|leased| (leased.job.notification, claim.clone())).collect();
-        let answers = self.means.register.apply(claims).await?;
-        let (mut claimed, mut back, mut done) = (Vec::new(), Vec::new(), Vec::new());
-        for (leased, answer) in taken.iter().cloned().zip(answers) {
+        let answers = match self.means.register.apply(claims).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                // Of what was claimed all the same, the register knows until when.
+                let back = taken.into_iter().map(|leased| (leased, TROUBLE_PAUSE)).collect();
+                self.close(Closed { back, ..Closed::default() }).await;
+                return Err(error);
+            }
+        };
+        let (mut claimed, mut closed) = (Vec::new(), Closed::default());
+        for (leased, answer) in taken.into_iter().zip(answers) {
             match answer {
                 Answer::Claimed(entry) => claimed.push((leased, entry)),
                 Answer::NotDue { wait_ms } | Answer::Held { wait_ms } => {
-                    back.push((leased, Duration::from_millis(wait_ms)));
+                    closed.back.push((leased, Duration::from_millis(wait_ms)));
                 }
                 Answer::Done(state) | Answer::Otherwise(state) => {
                     self.means.metrics.found(&self.route, &state);
-                    done.push(leased);
+                    closed.done.push(leased);
                 }
-                Answer::Removed | Answer::Unknown => done.push(leased),
+                Answer::Removed | Answer::Unknown => closed.done.push(leased),
             }
         }
-        self.give_back(&back).await;
-        self.finish(&done).await;
+        self.close(closed).await;
         self.prepare(claimed).await
     }
 
-    /// Jobs that come back although they should not are told by the register.
-    async fn give_back(&self, jobs: &[(Leased, Duration)]) {
-        if !jobs.is_empty()
-            && let Err(error) = self.means.queue.give_back(self.route.channel(), jobs).await
-        {
-            tracing::debug!(%error, "jobs were not given back");
-        }
+    async fn close(&self, closed: Closed) {
+        closed.tell(self.route.channel(), &*self.means.queue).await;
     }
 
-    async fn finish(&self, jobs: &[Leased]) {
-        if !jobs.is_empty()
-            && let Err(error) = self.means.queue.finish(self.route.channel(), jobs).await
-        {
-            tracing::debug!(%error, "jobs were not finished");
-        }
-    }
-
-    /// The messages of what was claimed. What has none is buried.
+    /// The messages of what was claimed. What has none is buried, and what cannot be prepared now is given back.
     async fn prepare(&self, claimed: Vec<(Leased, Box<Entry>)>) -> Result<Vec<Attempt>, StoreError> {
         let players: Vec<PlayerId> = claimed.iter().filter_map(|(_, entry)| player(entry).cloned()).collect();
         let contacts = match self.contacts(players).await {

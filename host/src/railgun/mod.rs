@@ -166,7 +166,7 @@ impl Intaking {
 }
 
 async fn forget(register: Arc<dyn Register>, keep: Duration) {
-    let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+    let keep_ms = clock::milliseconds(keep);
     loop {
         match register.forget(clock::now_ms().saturating_sub(keep_ms), FORGOTTEN_MAX).await {
             Ok(FORGOTTEN_MAX) => continue,

@@ -65,7 +65,8 @@ impl Reporter {
             reports.clear();
             // The register writes the next ones while the queue is told of these.
             done(closing).await;
-            closing = tokio::spawn(closed.tell(self.route.channel(), self.queue.clone()));
+            let (channel, queue) = (self.route.channel(), self.queue.clone());
+            closing = tokio::spawn(async move { closed.tell(channel, &*queue).await });
         }
         done(closing).await;
     }
@@ -111,9 +112,7 @@ impl Reporter {
 /// Whether nothing is left to be done.
 fn is_over(answer: &Answer) -> bool {
     match answer {
-        Answer::Done(state) | Answer::Otherwise(state) => {
-            !matches!(state, State::Waiting { .. } | State::UnderWay { .. })
-        }
+        Answer::Done(state) | Answer::Otherwise(state) => state.is_settled(),
         Answer::Removed | Answer::Unknown => true,
         Answer::Claimed(_) | Answer::Held { .. } | Answer::NotDue { .. } => false,
     }
@@ -121,14 +120,14 @@ fn is_over(answer: &Answer) -> bool {
 
 /// Jobs that somebody is done with.
 #[derive(Default)]
-struct Closed {
-    done: Vec<Leased>,
-    back: Vec<(Leased, Duration)>,
+pub(super) struct Closed {
+    pub(super) done: Vec<Leased>,
+    pub(super) back: Vec<(Leased, Duration)>,
 }
 
 impl Closed {
-    /// A job that stays although it is done comes again, and the register tells that it is.
-    async fn tell(self, channel: Channel, queue: Arc<dyn Queue>) {
+    /// A job that stays although it is done, or comes back too soon, comes again, and the register tells what it is.
+    pub(super) async fn tell(self, channel: Channel, queue: &dyn Queue) {
         if !self.done.is_empty()
             && let Err(error) = queue.finish(channel, &self.done).await
         {

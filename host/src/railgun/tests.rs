@@ -15,9 +15,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    identity::{Digest, PlayerId, ProviderName},
+    identity::{PlayerId, ProviderName},
     json::Json,
-    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId, Recipient, Sender, State},
+    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId, Recipient, State, example},
     providers::{Delivery, Failure, FailureKind, Outcome},
     queue::{self, Job},
     register,
@@ -145,20 +145,7 @@ impl Fixture {
 }
 
 fn notification(number: u8, recipient: Recipient) -> Notification {
-    Notification {
-        id: NotificationId::from_entropy([number; 16]),
-        sender: Sender::Service("crm".parse().unwrap()),
-        channel: Channel::Social,
-        recipient,
-        locale: None,
-        template: "big-win".parse().unwrap(),
-        data: Json::parse(r#"{"amount":5}"#.to_owned()).unwrap(),
-        priority: 100,
-        accepted_at_ms: 0,
-        due_ms: 0,
-        expires_ms: u64::MAX,
-        request: Digest::ZERO,
-    }
+    Notification { recipient, ..example(number) }
 }
 
 fn to(address: &str) -> Recipient {

@@ -21,7 +21,7 @@ use super::{bearer_token, discover, host_method::HostMethods, player::Nothing, t
 use crate::{
     clock,
     errors::{ErrorReply, HostError},
-    identity::{Digest, IdempotencyKey},
+    identity::{Digest, IdempotencyKey, Locale, TemplateName},
     json::Json,
     limits::{NOTIFICATION_AHEAD_MS_MAX, NOTIFICATION_DATA_BYTES_MAX},
     notifications::{Answer, Change, Channel, Contacts, Entry, Message, Notification, NotificationId, Sender},
@@ -226,7 +226,7 @@ impl NotificationService {
         let service = &self.services[place];
         if let Some(Err(wait)) = service.rate.as_ref().map(|rate| rate.check()) {
             let wait = wait.wait_time_from(governor::clock::DefaultClock::default().now());
-            let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+            let retry_after_ms = clock::milliseconds(wait).max(1);
             return Err(HostError::RateLimited { retry_after_ms }.into());
         }
         // Members of a JSON object are in the order of their names: the same request is the same text.
@@ -269,10 +269,7 @@ impl NotificationService {
             return Err(ErrorReply::invalid_params("/data", message));
         }
         // What cannot be rendered is told to whoever can mend it, and not found by a worker.
-        self.parts
-            .templates
-            .render(&template, channel, locale.as_ref(), &data)
-            .map_err(|error| HostError::TemplateRefused { detail: error.to_string() })?;
+        self.message(&template, channel, locale.as_ref(), &data)?;
         let accepted_at_ms = clock::now_ms();
         let due_ms = match when {
             None => accepted_at_ms,
@@ -376,12 +373,18 @@ impl NotificationService {
     fn preview(&self, params: PreviewParams) -> Result<Json, ErrorReply> {
         let PreviewParams { channel, locale, template, data } = params;
         let data = Json::of(&data).map_err(|_| ErrorReply::internal())?;
-        let message: Message = self
-            .parts
-            .templates
-            .render(&template, channel, locale.as_ref(), &data)
-            .map_err(|error| HostError::TemplateRefused { detail: error.to_string() })?;
-        reply(&message)
+        reply(&self.message(&template, channel, locale.as_ref(), &data)?)
+    }
+
+    fn message(
+        &self,
+        template: &TemplateName,
+        channel: Channel,
+        locale: Option<&Locale>,
+        data: &Json,
+    ) -> Result<Message, HostError> {
+        let rendered = self.parts.templates.render(template, channel, locale, data);
+        rendered.map_err(|error| HostError::TemplateRefused { detail: error.to_string() })
     }
 
     async fn queues(&self) -> Result<Json, ErrorReply> {

@@ -14,7 +14,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread::JoinHandle,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -28,6 +28,7 @@ use self::{
 };
 use super::{Job, Leased, Queue, QueueError, Standing};
 use crate::{
+    clock::{self, milliseconds},
     notifications::Channel,
     store::{Space, StoreError},
 };
@@ -88,8 +89,7 @@ struct Clock {
 
 impl Clock {
     fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { begun: Instant::now(), begun_ms: milliseconds(since_epoch) }
+        Self { begun: Instant::now(), begun_ms: clock::now_ms() }
     }
 
     fn now_ms(&self) -> u64 {
@@ -99,10 +99,6 @@ impl Clock {
     fn after_ms(&self, delay: Duration) -> u64 {
         self.now_ms().saturating_add(milliseconds(delay))
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Shared {

@@ -6,28 +6,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{
-    identity::Digest,
-    json::Json,
-    notifications::{Channel, Putting, Recipient, Sender, State, WorkerId},
-};
-
-fn notification(number: u8) -> Notification {
-    Notification {
-        id: NotificationId::from_entropy([number; 16]),
-        sender: Sender::Service("crm".parse().unwrap()),
-        channel: Channel::Email,
-        recipient: Recipient::Player("alice".parse().unwrap()),
-        locale: None,
-        template: "big-win".parse().unwrap(),
-        data: Json::parse("{}".to_owned()).unwrap(),
-        priority: 100,
-        accepted_at_ms: 0,
-        due_ms: 0,
-        expires_ms: u64::MAX,
-        request: Digest::ZERO,
-    }
-}
+use crate::notifications::{State, WorkerId, example as notification};
 
 fn open(directory: &TempDir) -> Embedded {
     Embedded::open(&Settings { directory: directory.path().join("register"), disk_reserve_bytes: 0 }).unwrap()
