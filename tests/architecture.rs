@@ -42,7 +42,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("facts", &["identity", "json", "limits", "money", "record"]),
     ("templates", &["identity", "json", "limits", "notifications"]),
     ("providers", &["identity", "json", "limits", "notifications"]),
-    ("queue", &["notifications", "store"]),
+    ("queue", &["clock", "notifications", "store"]),
     ("register", &["clock", "identity", "notifications", "store"]),
     (
         "railgun",

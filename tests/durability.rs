@@ -1,13 +1,6 @@
 //! Two hosts on one directory, disks that take no more, clients that hang up, and a shutdown in the middle of it all.
 
-use std::{
-    fs,
-    io::Write as _,
-    net::TcpStream,
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-};
+use std::{fs, io::Write as _, net::TcpStream, path::PathBuf, process::Command, thread};
 
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
@@ -48,10 +41,7 @@ fn a_write_that_fails_ends_the_host_and_loses_nothing_that_was_answered() {
     let mut host = Host::start();
     let mut players = players(&host, 4);
     host.kill();
-    // From here on no file of the process may grow much beyond the store's journal, which lies in one of them.
-    let largest = files(&host.data()).into_iter().filter(|file| file.extension().is_some_and(|name| name == "jnl"));
-    let journal = largest.map(|file| allocated(&file)).max().unwrap();
-    host.set_prelude(&format!("trap '' XFSZ; ulimit -f {};", (journal + (512 << 10)) / 512));
+    host.limit_files();
     host.restart();
     let acknowledged = Acknowledged::default();
     let refused = thread::scope(|scope| {
@@ -79,16 +69,6 @@ fn a_write_that_fails_ends_the_host_and_loses_nothing_that_was_answered() {
         player.prove(&host, &acknowledged);
     }
     host.check_ledger();
-}
-
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
-}
-
-/// What a file has on the disk: a journal is made larger than it is.
-fn allocated(file: &Path) -> u64 {
-    std::os::unix::fs::MetadataExt::blocks(&fs::metadata(file).unwrap()) * 512
 }
 
 #[test]

@@ -57,6 +57,8 @@ pub(crate) enum Role {
     Serve,
     /// Serves notifications alone.
     Railgun,
+    /// Delivers what another accepts.
+    Worker,
 }
 
 /// What a test may choose about a host.
@@ -67,6 +69,8 @@ pub(crate) struct Options {
     pub(crate) games: Option<PathBuf>,
     /// TOML that is added to the configuration.
     pub(crate) config: String,
+    /// More of the command line.
+    pub(crate) arguments: String,
     /// Shell commands that run before the host does, in its own process: limits and traps.
     pub(crate) prelude: String,
 }
@@ -125,6 +129,7 @@ impl Host {
         let (command, games) = match self.options.role {
             Role::Serve => ("serve", self.options.games.clone().unwrap_or_else(|| GAMES.clone())),
             Role::Railgun => ("railgun", PathBuf::new()),
+            Role::Worker => ("worker --listen 127.0.0.1:0", PathBuf::new()),
         };
         let config = self.directory.path().join("croupier.toml");
         // `[store]` comes last: what a test adds continues it, or begins a section of its own.
@@ -135,7 +140,8 @@ impl Host {
             self.options.config,
         );
         fs::write(&config, text).unwrap();
-        let command = format!("{} exec \"$0\" {command} --config \"$1\"", self.options.prelude);
+        let Options { prelude, arguments, .. } = &self.options;
+        let command = format!("{prelude} exec \"$0\" {command} --config \"$1\" {arguments}");
         let mut child = Command::new("sh")
             .args(["-c", &command, env!("CARGO_BIN_EXE_croupier")])
             .arg(&config)
@@ -154,7 +160,9 @@ impl Host {
         });
         let listening = log.wait_for(|line| {
             let line: Value = serde_json::from_str(line).ok()?;
-            (line["fields"]["message"] == "listening").then(|| line["fields"]["address"].as_str().unwrap().to_owned())
+            ["listening", "working"]
+                .contains(&line["fields"]["message"].as_str()?)
+                .then(|| line["fields"]["address"].as_str().unwrap().to_owned())
         });
         match listening {
             Ok(address) => Ok(Process { child, log, address }),
@@ -174,6 +182,15 @@ impl Host {
     /// Commands that run before the host does, from its next start on.
     pub(crate) fn set_prelude(&mut self, prelude: &str) {
         self.options.prelude = prelude.to_owned();
+    }
+
+    /// From its next start on, no file of the process may grow much beyond the largest journal that it has now, which must
+    /// not be running: what it writes fails some time.
+    pub(crate) fn limit_files(&mut self) {
+        let journals =
+            files(&self.data()).into_iter().filter(|file| file.extension().is_some_and(|name| name == "jnl"));
+        let largest = journals.map(|file| allocated(&file)).max().unwrap();
+        self.set_prelude(&format!("trap '' XFSZ; ulimit -f {};", (largest + (512 << 10)) / 512));
     }
 
     /// TOML that is added to the configuration, from its next start on.
@@ -323,6 +340,16 @@ impl Drop for Host {
             }
         }
     }
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// What a file has on the disk: a journal is made larger than it is.
+fn allocated(file: &Path) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(&fs::metadata(file).unwrap()) * 512
 }
 
 static AGENT: LazyLock<ureq::Agent> = LazyLock::new(|| {

@@ -2,11 +2,13 @@
 //! can go wrong between a notification's being accepted and its being delivered.
 
 mod accepting;
+mod disks;
 mod games;
 mod kills;
 mod load;
 mod lost_queues;
 mod providers;
+mod workers;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

@@ -87,13 +87,34 @@ fn router(served: Served) -> Router {
     if let Some(numbers) = served.numbers {
         router = router.route("/metrics", get(metrics).with_state(numbers));
     }
-    match (served.games, served.notifications) {
-        (Some(endpoints), _) => {
-            let routes = Router::new().route("/rpc", post(players)).route("/operator", post(operator));
-            router.merge(routes.route("/readyz", get(ready)).with_state(endpoints))
+    if let Some(endpoints) = &served.games {
+        let routes = Router::new().route("/rpc", post(players)).route("/operator", post(operator));
+        router = router.merge(routes.with_state(endpoints.clone()));
+    }
+    let readiness = Readiness { games: served.games, notifications: served.notifications };
+    if readiness.games.is_some() || readiness.notifications.is_some() {
+        router = router.route("/readyz", get(ready).with_state(readiness));
+    }
+    router
+}
+
+/// What is asked whether it is ready.
+#[derive(Clone)]
+struct Readiness {
+    games: Option<Arc<Endpoints>>,
+    notifications: Option<Arc<NotificationEndpoint>>,
+}
+
+impl Readiness {
+    /// Why not, and what has failed.
+    fn check(&self) -> Result<(), String> {
+        if let Some(games) = &self.games {
+            games.store.health().map_err(|error| error.to_string())?;
         }
-        (None, Some(endpoint)) => router.route("/readyz", get(ready_to_notify).with_state(endpoint)),
-        (None, None) => router,
+        if let Some(notifications) = &self.notifications {
+            notifications.service.health().map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 }
 
@@ -180,16 +201,9 @@ fn json(status: StatusCode, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-async fn ready_to_notify(State(endpoint): State<Arc<NotificationEndpoint>>) -> Response {
-    match endpoint.service.health().await {
+async fn ready(State(readiness): State<Readiness>) -> Response {
+    match readiness.check() {
         Ok(()) => "ready\n".into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
-    }
-}
-
-async fn ready(State(endpoints): State<Arc<Endpoints>>) -> Response {
-    match endpoints.store.health() {
-        Ok(()) => "ready\n".into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::{host_method::HostMethods, player::Nothing};
 use crate::{
     catalog::{self, Activation, Catalog, CatalogError, LiveGame, Refusal, Upload, motive},
+    clock,
     engine::LoadError,
     errors::{ErrorReply, HostError},
     identity::{GameId, PublisherName, ReleaseDigest},
@@ -251,7 +252,7 @@ impl Releases {
             new: published.new,
             active: listing.active == Some(published.release),
             owner: listing.owner.clone(),
-            elapsed_ms: u64::try_from(published.elapsed.as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms: clock::milliseconds(published.elapsed),
         })
     }
 

@@ -13,6 +13,7 @@ use std::{
 };
 
 use crate::{
+    clock::milliseconds,
     identity::{AggregateId, ReleaseDigest},
     listing::Listing,
 };
@@ -147,10 +148,6 @@ impl Probation {
     pub(super) fn reopen(&self) {
         self.decided.store(false, Relaxed);
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ pub(super) struct Worker {
     /// The configuration file; without one, defaults and the environment hold
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// End once nothing was ready or under way for so many seconds; what waits for its time is left to others
+    /// End once nothing was ready or under way for so many seconds, with 0 as soon as nothing is; what waits for its time is
+    /// left to others
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10")]
     exit_when_idle: Option<u64>,
     /// Answer GET /metrics (with the operator's token) and GET /healthz at this address and port

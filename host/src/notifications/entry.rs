@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Notification;
+use super::{Notification, NotificationId};
 use crate::identity::ProviderName;
 
 /// A process that delivers, this time that it runs.
@@ -22,6 +22,9 @@ pub struct Entry {
     /// How often a worker has taken it: the number of the newest claim, by which its report is known.
     #[serde(default)]
     pub claims: u32,
+    /// How often it was a dead letter that somebody kicked.
+    #[serde(default)]
+    pub kicks: u32,
     /// Attempts that have failed since it was accepted or kicked.
     #[serde(default)]
     pub failures: u32,
@@ -32,6 +35,24 @@ pub struct Entry {
     /// delivered and before that was written.
     #[serde(default)]
     pub deliveries: u32,
+}
+
+/// The putting of a notification into the queue that is due once it is accepted, and once after each kick. It has a name
+/// because one may still be under way while the notification is delivered, buried, and kicked for the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Putting {
+    /// Of which.
+    pub notification: NotificationId,
+    /// How often it had been kicked.
+    pub kicks: u32,
+}
+
+impl Putting {
+    /// Of what is accepted.
+    #[must_use]
+    pub fn first(notification: NotificationId) -> Self {
+        Self { notification, kicks: 0 }
+    }
 }
 
 /// Where a notification stands.
@@ -81,6 +102,14 @@ pub enum State {
     },
 }
 
+impl State {
+    /// Whether nothing more happens to it unless somebody kicks it.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !matches!(self, Self::Waiting { .. } | Self::UnderWay { .. })
+    }
+}
+
 /// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trouble {
@@ -90,7 +119,8 @@ pub struct Trouble {
     pub why: String,
 }
 
-/// What somebody wants of a notification.
+/// What somebody wants of a notification. Times are told as waits, because the clock of whoever wants it may be wrong:
+/// what keeps the entries makes instants of them, by its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
@@ -98,8 +128,8 @@ pub enum Change {
     Claim {
         /// Who.
         worker: WorkerId,
-        /// When it is taken for lost, in Unix milliseconds.
-        until_ms: u64,
+        /// After how many milliseconds it is taken for lost.
+        lease_ms: u64,
     },
     /// It was delivered.
     Delivered {
@@ -114,8 +144,8 @@ pub enum Change {
     Failed {
         /// The claim.
         claim: u32,
-        /// When to try again, in Unix milliseconds.
-        retry_ms: u64,
+        /// How many milliseconds to wait before another.
+        wait_ms: u64,
         /// Why.
         why: String,
     },
@@ -123,8 +153,8 @@ pub enum Change {
     GivenBack {
         /// The claim.
         claim: u32,
-        /// When to try, in Unix milliseconds.
-        due_ms: u64,
+        /// How many milliseconds to wait before it is tried.
+        wait_ms: u64,
     },
     /// It cannot be delivered.
     Buried {
@@ -143,7 +173,7 @@ pub enum Change {
     Remove,
 }
 
-/// What came of a change.
+/// What came of a change. Waits are counted from the answer on, as in [`Change`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
@@ -151,15 +181,15 @@ pub enum Answer {
     Claimed(Box<Entry>),
     /// It stands so now.
     Done(State),
-    /// A worker has it, until then at most, in Unix milliseconds.
+    /// A worker has it.
     Held {
-        /// When the worker is taken for lost.
-        until_ms: u64,
+        /// After how many milliseconds the worker is taken for lost; 1 or more.
+        wait_ms: u64,
     },
-    /// It waits for its time, in Unix milliseconds.
+    /// It waits for its time.
     NotDue {
-        /// When it is due.
-        due_ms: u64,
+        /// After how many milliseconds it is due; 1 or more.
+        wait_ms: u64,
     },
     /// It stands so, which this does not change.
     Otherwise(State),
@@ -177,20 +207,28 @@ impl Entry {
     #[must_use]
     pub fn new(notification: Notification) -> Self {
         let state = State::Waiting { due_ms: notification.due_ms };
-        Self { notification, state, claims: 0, failures: 0, trouble: None, deliveries: 0 }
+        Self { notification, state, claims: 0, kicks: 0, failures: 0, trouble: None, deliveries: 0 }
+    }
+
+    /// Its newest putting into the queue.
+    #[must_use]
+    pub fn putting(&self) -> Putting {
+        Putting { notification: self.notification.id, kicks: self.kicks }
     }
 
     /// Changes it, if the rules allow. Whoever keeps entries writes it where it is another than before. A change that is
     /// asked for again, because nobody knows whether it was done, changes nothing more.
     pub fn apply(&mut self, change: Change, now_ms: u64) -> Answer {
         match change {
-            Change::Claim { worker, until_ms } => self.claim(worker, until_ms, now_ms),
+            Change::Claim { worker, lease_ms } => self.claim(worker, lease_ms, now_ms),
             Change::Delivered { claim, provider, reference } => self.delivered(claim, provider, reference, now_ms),
-            Change::Failed { claim, retry_ms, why } => self.report(claim, |entry| {
+            Change::Failed { claim, wait_ms, why } => self.report(claim, |entry| {
                 entry.fail(why, now_ms);
-                State::Waiting { due_ms: retry_ms }
+                State::Waiting { due_ms: now_ms.saturating_add(wait_ms) }
             }),
-            Change::GivenBack { claim, due_ms } => self.report(claim, |_| State::Waiting { due_ms }),
+            Change::GivenBack { claim, wait_ms } => {
+                self.report(claim, |_| State::Waiting { due_ms: now_ms.saturating_add(wait_ms) })
+            }
             Change::Buried { claim, why } => self.report(claim, |entry| {
                 entry.fail(why.clone(), now_ms);
                 State::Buried { at_ms: now_ms, why }
@@ -208,18 +246,19 @@ impl Entry {
     /// Whether nothing more happens to it unless somebody kicks it.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        !matches!(self.state, State::Waiting { .. } | State::UnderWay { .. })
+        self.state.is_settled()
     }
 
-    fn claim(&mut self, worker: WorkerId, until_ms: u64, now_ms: u64) -> Answer {
-        match self.state {
-            State::Waiting { .. } | State::UnderWay { .. } => {}
-            _ => return Answer::Otherwise(self.state.clone()),
+    fn claim(&mut self, worker: WorkerId, lease_ms: u64, now_ms: u64) -> Answer {
+        if self.is_settled() {
+            return Answer::Otherwise(self.state.clone());
         }
         match self.state {
-            State::UnderWay { until_ms, .. } if until_ms > now_ms => return Answer::Held { until_ms },
+            State::UnderWay { until_ms, .. } if until_ms > now_ms => {
+                return Answer::Held { wait_ms: until_ms - now_ms };
+            }
             State::UnderWay { .. } => self.fail(SILENT.to_owned(), now_ms),
-            State::Waiting { due_ms } if due_ms > now_ms => return Answer::NotDue { due_ms },
+            State::Waiting { due_ms } if due_ms > now_ms => return Answer::NotDue { wait_ms: due_ms - now_ms },
             _ => {}
         }
         if self.notification.expires_ms <= now_ms {
@@ -227,7 +266,7 @@ impl Entry {
             return Answer::Otherwise(self.state.clone());
         }
         self.claims += 1;
-        self.state = State::UnderWay { worker, until_ms };
+        self.state = State::UnderWay { worker, until_ms: now_ms.saturating_add(lease_ms) };
         Answer::Claimed(Box::new(self.clone()))
     }
 
@@ -255,7 +294,7 @@ impl Entry {
 
     fn expire(&mut self, now_ms: u64) -> Answer {
         match self.state {
-            State::UnderWay { until_ms, .. } if until_ms > now_ms => Answer::Held { until_ms },
+            State::UnderWay { until_ms, .. } if until_ms > now_ms => Answer::Held { wait_ms: until_ms - now_ms },
             State::Waiting { .. } | State::UnderWay { .. } if self.notification.expires_ms <= now_ms => {
                 self.state = State::Expired { at_ms: now_ms };
                 Answer::Done(self.state.clone())
@@ -266,7 +305,7 @@ impl Entry {
 
     fn cancel(&mut self, now_ms: u64) -> Answer {
         match self.state {
-            State::UnderWay { until_ms, .. } if until_ms > now_ms => Answer::Held { until_ms },
+            State::UnderWay { until_ms, .. } if until_ms > now_ms => Answer::Held { wait_ms: until_ms - now_ms },
             State::Waiting { .. } | State::UnderWay { .. } => {
                 self.state = State::Cancelled { at_ms: now_ms };
                 Answer::Done(self.state.clone())
@@ -278,6 +317,7 @@ impl Entry {
     fn kick(&mut self, now_ms: u64) -> Answer {
         match self.state {
             State::Buried { .. } if self.notification.expires_ms > now_ms => {
+                self.kicks += 1;
                 self.failures = 0;
                 self.state = State::Waiting { due_ms: now_ms };
                 Answer::Done(self.state.clone())
@@ -297,31 +337,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        identity::Digest,
-        json::Json,
-        notifications::{Channel, NotificationId, Recipient, Sender},
-    };
+    use crate::notifications::example;
 
     fn entry(due_ms: u64, expires_ms: u64) -> Entry {
-        Entry::new(Notification {
-            id: NotificationId::from_entropy([7; 16]),
-            sender: Sender::Service("crm".parse().unwrap()),
-            channel: Channel::Email,
-            recipient: Recipient::Player("alice".parse().unwrap()),
-            locale: None,
-            template: "big-win".parse().unwrap(),
-            data: Json::parse("{}".to_owned()).unwrap(),
-            priority: 100,
-            accepted_at_ms: 0,
-            due_ms,
-            expires_ms,
-            request: Digest::ZERO,
-        })
+        Entry::new(Notification { due_ms, expires_ms, ..example(7) })
     }
 
-    fn claim(worker: u64, until_ms: u64) -> Change {
-        Change::Claim { worker: WorkerId(worker), until_ms }
+    fn claim(worker: u64, lease_ms: u64) -> Change {
+        Change::Claim { worker: WorkerId(worker), lease_ms }
     }
 
     fn delivered(claim: u32) -> Change {
@@ -335,26 +358,26 @@ mod tests {
     #[test]
     fn it_is_delivered_once_by_the_one_worker_that_claims_it_when_it_is_due() {
         let mut entry = entry(10, 1000);
-        assert_eq!(entry.apply(claim(1, 50), 9), Answer::NotDue { due_ms: 10 });
-        assert_eq!(claims(&entry.apply(claim(1, 50), 10)), Some(1));
-        assert_eq!(entry.apply(claim(2, 60), 11), Answer::Held { until_ms: 50 });
+        assert_eq!(entry.apply(claim(1, 40), 7), Answer::NotDue { wait_ms: 3 });
+        assert_eq!(claims(&entry.apply(claim(1, 40), 10)), Some(1));
+        assert_eq!(entry.apply(claim(2, 60), 11), Answer::Held { wait_ms: 39 });
         // A job may come twice to the same worker, too.
-        assert_eq!(entry.apply(claim(1, 60), 11), Answer::Held { until_ms: 50 });
-        assert!(matches!(entry.apply(delivered(1), 12), Answer::Done(State::Delivered { at_ms: 12, .. })));
+        assert_eq!(entry.apply(claim(1, 60), 49), Answer::Held { wait_ms: 1 });
+        assert!(matches!(entry.apply(delivered(1), 50), Answer::Done(State::Delivered { at_ms: 50, .. })));
         // The report is repeated where its answer was lost.
-        entry.apply(delivered(1), 13);
+        entry.apply(delivered(1), 51);
         assert_eq!(entry.deliveries, 1);
-        assert!(matches!(entry.apply(claim(2, 60), 14), Answer::Otherwise(State::Delivered { .. })));
-        assert!(matches!(entry.apply(Change::Cancel, 14), Answer::Otherwise(State::Delivered { .. })));
+        assert!(matches!(entry.apply(claim(2, 60), 52), Answer::Otherwise(State::Delivered { .. })));
+        assert!(matches!(entry.apply(Change::Cancel, 52), Answer::Otherwise(State::Delivered { .. })));
     }
 
     #[test]
     fn a_worker_that_never_reports_loses_it_to_the_next_and_a_second_delivery_is_counted() {
         let mut entry = entry(0, 1000);
         entry.apply(claim(1, 50), 0);
-        assert_eq!(claims(&entry.apply(claim(2, 100), 50)), Some(2));
+        assert_eq!(claims(&entry.apply(claim(2, 50), 50)), Some(2));
         assert_eq!((entry.failures, entry.trouble.as_ref().unwrap().at_ms), (1, 50));
-        let failed = Change::Failed { claim: 1, retry_ms: 60, why: "late".to_owned() };
+        let failed = Change::Failed { claim: 1, wait_ms: 9, why: "late".to_owned() };
         assert!(matches!(entry.apply(failed, 51), Answer::Otherwise(State::UnderWay { .. })));
         entry.apply(delivered(1), 52);
         entry.apply(delivered(2), 53);
@@ -365,16 +388,18 @@ mod tests {
     fn what_fails_waits_and_what_cannot_be_is_buried_and_can_be_kicked() {
         let mut entry = entry(0, 1000);
         entry.apply(claim(1, 50), 0);
-        entry.apply(Change::Failed { claim: 1, retry_ms: 30, why: "503".to_owned() }, 5);
+        entry.apply(Change::Failed { claim: 1, wait_ms: 25, why: "503".to_owned() }, 5);
         assert_eq!((&entry.state, entry.failures), (&State::Waiting { due_ms: 30 }, 1));
-        entry.apply(claim(1, 80), 30);
-        entry.apply(Change::GivenBack { claim: 2, due_ms: 31 }, 30);
+        entry.apply(claim(1, 50), 30);
+        entry.apply(Change::GivenBack { claim: 2, wait_ms: 1 }, 30);
         assert_eq!((&entry.state, entry.failures), (&State::Waiting { due_ms: 31 }, 1));
-        entry.apply(claim(1, 80), 31);
+        entry.apply(claim(1, 50), 31);
         entry.apply(Change::Buried { claim: 3, why: "no such address".to_owned() }, 32);
         assert!(entry.is_settled());
+        let putting = entry.putting();
         assert_eq!(entry.apply(Change::Kick, 40), Answer::Done(State::Waiting { due_ms: 40 }));
         assert_eq!(entry.failures, 0);
+        assert_ne!(entry.putting(), putting, "it is to be put once more");
         assert!(matches!(entry.apply(Change::Remove, 41), Answer::Otherwise(State::Waiting { .. })));
         assert_eq!(entry.apply(Change::Cancel, 41), Answer::Done(State::Cancelled { at_ms: 41 }));
     }
@@ -382,24 +407,24 @@ mod tests {
     #[test]
     fn what_is_over_its_time_is_not_delivered_any_more() {
         let mut entry = entry(0, 100);
-        assert_eq!(entry.apply(claim(1, 200), 100), Answer::Otherwise(State::Expired { at_ms: 100 }));
+        assert_eq!(entry.apply(claim(1, 100), 100), Answer::Otherwise(State::Expired { at_ms: 100 }));
         assert!(entry.is_settled());
         // Also where nobody ever takes it.
         let mut entry = self::entry(0, 100);
         assert!(matches!(entry.apply(Change::Expire, 99), Answer::Otherwise(State::Waiting { .. })));
-        entry.apply(claim(1, 110), 99);
-        assert_eq!(entry.apply(Change::Expire, 100), Answer::Held { until_ms: 110 });
+        entry.apply(claim(1, 11), 99);
+        assert_eq!(entry.apply(Change::Expire, 100), Answer::Held { wait_ms: 10 });
         assert_eq!(entry.apply(Change::Expire, 110), Answer::Done(State::Expired { at_ms: 110 }));
     }
 
     fn any_change() -> impl Strategy<Value = Change> {
         let claims = 0_u32..6;
         prop_oneof![
-            4 => (0_u64..3, 0_u64..40).prop_map(|(worker, until_ms)| claim(worker, until_ms)),
+            4 => (0_u64..3, 0_u64..20).prop_map(|(worker, lease_ms)| claim(worker, lease_ms)),
             2 => claims.clone().prop_map(delivered),
-            2 => (claims.clone(), 0_u64..40)
-                .prop_map(|(claim, retry_ms)| Change::Failed { claim, retry_ms, why: "x".to_owned() }),
-            1 => (claims.clone(), 0_u64..40).prop_map(|(claim, due_ms)| Change::GivenBack { claim, due_ms }),
+            2 => (claims.clone(), 0_u64..20)
+                .prop_map(|(claim, wait_ms)| Change::Failed { claim, wait_ms, why: "x".to_owned() }),
+            1 => (claims.clone(), 0_u64..20).prop_map(|(claim, wait_ms)| Change::GivenBack { claim, wait_ms }),
             1 => claims.prop_map(|claim| Change::Buried { claim, why: "x".to_owned() }),
             1 => Just(Change::Expire),
             1 => Just(Change::Cancel),

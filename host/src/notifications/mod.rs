@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    entry::{Answer, Change, Entry, State, Trouble, WorkerId},
+    entry::{Answer, Change, Entry, Putting, State, Trouble, WorkerId},
     grants::{Granted, Grants},
     id::NotificationId,
 };
@@ -119,6 +119,25 @@ pub struct Notification {
     pub expires_ms: u64,
     /// Of what its sender asked for, so that another request under the same key is told from a repetition.
     pub request: Digest,
+}
+
+/// To alice, due since long and for ever.
+#[cfg(test)]
+pub(crate) fn example(number: u8) -> Notification {
+    Notification {
+        id: NotificationId::from_entropy([number; 16]),
+        sender: Sender::Service("crm".parse().unwrap()),
+        channel: Channel::Social,
+        recipient: Recipient::Player("alice".parse().unwrap()),
+        locale: None,
+        template: "big-win".parse().unwrap(),
+        data: Json::parse(r#"{"amount":5}"#.to_owned()).unwrap(),
+        priority: 100,
+        accepted_at_ms: 0,
+        due_ms: 0,
+        expires_ms: u64::MAX,
+        request: Digest::ZERO,
+    }
 }
 
 /// How a player is reached. Kept apart from the player's records, which are never changed: this can be forgotten.

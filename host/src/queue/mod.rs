@@ -134,6 +134,9 @@ pub trait Queue: Send + Sync + 'static {
     /// was started anew. None while it cannot be asked.
     async fn incarnation(&self) -> Result<String, QueueError>;
 
+    /// Whether it may be of use before this process is started anew: one that is only away comes back.
+    fn health(&self) -> Result<(), QueueError>;
+
     /// Writes what was begun and lets go of files and connections. Leases of a queue in this process are over.
     async fn close(&self);
 }

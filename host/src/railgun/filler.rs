@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
-use super::intake::{Behind, Lot};
+use super::intake::{Behind, Lot, Put};
 use crate::{
     clock,
-    notifications::{Channel, Entry, NotificationId, State},
+    notifications::{Channel, Entry, State},
     queue::{Job, Queue, QueueError},
     register::Register,
     store::StoreError,
@@ -105,7 +105,7 @@ impl Filler {
             let Some(last) = page.last() else { return Ok(put) };
             after = Some(last.notification.id);
             put += page.len();
-            self.put(page.iter().map(job).collect()).await?;
+            self.put(page.iter().map(put_of).collect()).await?;
         }
     }
 
@@ -128,7 +128,7 @@ impl Filler {
             let page = self.register.unput(after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.notification.id);
-            self.put(page.iter().map(job).collect()).await?;
+            self.put(page.iter().map(put_of).collect()).await?;
         }
     }
 
@@ -140,26 +140,27 @@ impl Filler {
     async fn put(&self, lot: Lot) -> Result<(), NotFilled> {
         let now_ms = clock::now_ms();
         let mut jobs = BTreeMap::<Channel, Vec<(Job, Duration)>>::new();
-        let ids: Vec<NotificationId> = lot.iter().map(|(_, job)| job.notification).collect();
-        for (channel, job) in lot {
+        let puttings: Vec<_> = lot.iter().map(|put| put.putting).collect();
+        for Put { channel, job, .. } in lot {
             let delay = Duration::from_millis(job.due_ms.saturating_sub(now_ms));
             jobs.entry(channel).or_default().push((job, delay));
         }
         for (channel, jobs) in jobs {
             self.queue.put(channel, jobs).await?;
         }
-        if !ids.is_empty() {
-            self.register.were_put(ids).await?;
+        if !puttings.is_empty() {
+            self.register.were_put(puttings).await?;
         }
         Ok(())
     }
 }
 
-fn job(entry: &Entry) -> (Channel, Job) {
+fn put_of(entry: &Entry) -> Put {
     let job = Job::of(&entry.notification);
-    match entry.state {
-        State::Waiting { due_ms } => (entry.notification.channel, Job { due_ms, ..job }),
+    let job = match entry.state {
+        State::Waiting { due_ms } => Job { due_ms, ..job },
         // Whoever takes it is told by the register how long somebody else has it.
-        _ => (entry.notification.channel, job),
-    }
+        _ => job,
+    };
+    Put { channel: entry.notification.channel, job, putting: entry.putting() }
 }

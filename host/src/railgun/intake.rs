@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    notifications::{Answer, Change, Channel, Notification, NotificationId},
+    notifications::{Answer, Change, Channel, Notification, NotificationId, Putting},
     queue::Job,
     register::{Accepted, Accepting, Register},
     store::StoreError,
@@ -18,8 +18,15 @@ use crate::{
 /// Lots of jobs that may wait for the filler. What does not fit it finds in the register.
 const LOTS_MAX: usize = 4096;
 
-/// Jobs of one accepting.
-pub(super) type Lot = Vec<(Channel, Job)>;
+/// What is put into the queue together.
+pub(super) type Lot = Vec<Put>;
+
+/// A job for the queue, and what is done once it is there.
+pub(super) struct Put {
+    pub(super) channel: Channel,
+    pub(super) job: Job,
+    pub(super) putting: Putting,
+}
 
 /// Where notifications come in. Cheap to clone.
 #[derive(Clone)]
@@ -71,11 +78,14 @@ impl Intake {
     /// # Errors
     /// Where the register cannot be written. What was accepted of them is not said; to ask again is harmless.
     pub async fn accept(&self, notifications: Vec<Notification>) -> Result<Vec<Accepted>, StoreError> {
-        let jobs: Vec<_> =
-            notifications.iter().map(|notification| (notification.channel, Job::of(notification))).collect();
+        let put = |notification: &Notification| {
+            let putting = Putting::first(notification.id);
+            Put { channel: notification.channel, job: Job::of(notification), putting }
+        };
+        let puts: Lot = notifications.iter().map(put).collect();
         let accepted = self.register.accept(notifications).await?;
         let is_new = |(_, accepted): &(_, &Accepted)| **accepted == Accepted::New;
-        let new: Lot = jobs.into_iter().zip(&accepted).filter(is_new).map(|(job, _)| job).collect();
+        let new: Lot = puts.into_iter().zip(&accepted).filter(is_new).map(|(put, _)| put).collect();
         if !new.is_empty() && self.lots.try_send(new).is_err() {
             self.behind.tell();
         }

@@ -12,11 +12,11 @@ use super::{
     breaker::{Admission, Breaker},
     metrics::Metrics,
     pace::Pace,
-    reports::{Report, Then},
+    reports::{Closed, Reason, Report, Then},
     retries::Retries,
 };
 use crate::{
-    clock,
+    clock::milliseconds,
     identity::{Address, PlayerId},
     notifications::{Answer, Change, Contacts, Entry, Recipient, WorkerId},
     providers::{Delivery, Failure, FailureKind, Outcome},
@@ -28,8 +28,6 @@ use crate::{
 
 /// Jobs that are taken together.
 const TAKEN_MAX: usize = 1000;
-/// The least that a job stays away whose time has not come.
-const BACK_WAIT_MIN: Duration = Duration::from_millis(250);
 /// How often as many attempts as there may be can have ended without a report, before whatever it is that ends them is
 /// taken for the notification itself.
 const SILENCE_FACTOR: u32 = 2;
@@ -62,6 +60,8 @@ struct Ahead {
     pace: Pace,
     breaker: Breaker,
     under_way: usize,
+    /// Jobs may have been taken of which nothing is under way yet.
+    is_beginning: bool,
 }
 
 /// What may be begun now.
@@ -85,7 +85,7 @@ struct Attempt {
 impl Line {
     pub(super) fn new(means: Means, route: Route, reports: mpsc::Sender<Report>) -> Arc<Self> {
         let pace = Pace::new(route.calls_max);
-        let ahead = Mutex::new(Ahead { pace, breaker: Breaker::default(), under_way: 0 });
+        let ahead = Mutex::new(Ahead { pace, breaker: Breaker::default(), under_way: 0, is_beginning: false });
         Arc::new(Self { means, route, ahead, ended: Notify::new(), reports })
     }
 
@@ -126,16 +126,17 @@ impl Line {
     pub(super) async fn drained(&self) {
         loop {
             let ended = self.ended.notified();
-            if self.under_way() == 0 {
+            if self.ahead().under_way == 0 {
                 return;
             }
             ended.await;
         }
     }
 
-    /// How many calls are under way.
-    pub(super) fn under_way(&self) -> usize {
-        self.ahead().under_way
+    /// Whether it may have taken what is not delivered yet.
+    pub(super) fn is_busy(&self) -> bool {
+        let ahead = self.ahead();
+        ahead.is_beginning || ahead.under_way > 0
     }
 
     fn ahead(&self) -> MutexGuard<'_, Ahead> {
@@ -160,6 +161,13 @@ impl Line {
 
     /// Begins at most so many calls.
     async fn begin(self: &Arc<Self>, calls: usize, is_probe: bool) -> Wait {
+        self.ahead().is_beginning = true;
+        let wait = self.take(calls, is_probe).await;
+        self.ahead().is_beginning = false;
+        wait
+    }
+
+    async fn take(self: &Arc<Self>, calls: usize, is_probe: bool) -> Wait {
         let per_call = if is_probe { 1 } else { self.route.bulk_max };
         let count_max = calls.saturating_mul(per_call).min(TAKEN_MAX).min(self.route.burst_max());
         let taken = match self.means.queue.take(self.route.channel(), count_max).await {
@@ -178,14 +186,11 @@ impl Line {
         if !were_all {
             self.ahead().pace.was_full();
         }
-        let attempts = match self.claim(&taken).await {
+        let attempts = match self.claim(taken).await {
             Ok(attempts) => attempts,
             Err(error) => {
                 tracing::warn!(channel = %self.route.channel(), %error, "notifications cannot be claimed");
                 self.probed_nothing(is_probe);
-                // Of what was claimed all the same, the register knows until when.
-                let back: Vec<_> = taken.into_iter().map(|leased| (leased, TROUBLE_PAUSE)).collect();
-                self.give_back(&back).await;
                 return Wait::Trouble;
             }
         };
@@ -210,60 +215,51 @@ impl Line {
     }
 
     /// Claims what was taken, and finds out what is to be said to whom. Jobs that are no work go back or away.
-    async fn claim(&self, taken: &[Leased]) -> Result<Vec<Attempt>, StoreError> {
-        let until_ms = clock::now_ms() + u64::try_from(self.means.queue.lease().as_millis()).unwrap_or(u64::MAX);
-        let claim = Change::Claim { worker: self.means.worker, until_ms };
+    async fn claim(&self, taken: Vec<Leased>) -> Result<Vec<Attempt>, StoreError> {
+        let lease_ms = milliseconds(self.means.queue.lease());
+        let claim = Change::Claim { worker: self.means.worker, lease_ms };
         let claims = taken.iter().map(|leased| (leased.job.notification, claim.clone())).collect();
-        let answers = self.means.register.apply(claims).await?;
-        let now_ms = clock::now_ms();
-        let (mut claimed, mut back, mut done) = (Vec::new(), Vec::new(), Vec::new());
-        for (leased, answer) in taken.iter().cloned().zip(answers) {
+        let answers = match self.means.register.apply(claims).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                // Of what was claimed all the same, the register knows until when.
+                let back = taken.into_iter().map(|leased| (leased, TROUBLE_PAUSE)).collect();
+                self.close(Closed { back, ..Closed::default() }).await;
+                return Err(error);
+            }
+        };
+        let (mut claimed, mut closed) = (Vec::new(), Closed::default());
+        for (leased, answer) in taken.into_iter().zip(answers) {
             match answer {
                 Answer::Claimed(entry) => claimed.push((leased, entry)),
-                Answer::NotDue { due_ms: then_ms } | Answer::Held { until_ms: then_ms } => {
-                    let wait = Duration::from_millis(then_ms.saturating_sub(now_ms));
-                    // The register's clock may be behind this one.
-                    back.push((leased, wait.max(BACK_WAIT_MIN)));
+                Answer::NotDue { wait_ms } | Answer::Held { wait_ms } => {
+                    closed.back.push((leased, Duration::from_millis(wait_ms)));
                 }
                 Answer::Done(state) | Answer::Otherwise(state) => {
                     self.means.metrics.found(&self.route, &state);
-                    done.push(leased);
+                    closed.done.push(leased);
                 }
-                Answer::Removed | Answer::Unknown => done.push(leased),
+                Answer::Removed | Answer::Unknown => closed.done.push(leased),
             }
         }
-        self.give_back(&back).await;
-        self.finish(&done).await;
+        self.close(closed).await;
         self.prepare(claimed).await
     }
 
-    /// Jobs that come back although they should not are told by the register.
-    async fn give_back(&self, jobs: &[(Leased, Duration)]) {
-        if !jobs.is_empty()
-            && let Err(error) = self.means.queue.give_back(self.route.channel(), jobs).await
-        {
-            tracing::debug!(%error, "jobs were not given back");
-        }
+    async fn close(&self, closed: Closed) {
+        closed.tell(self.route.channel(), &*self.means.queue).await;
     }
 
-    async fn finish(&self, jobs: &[Leased]) {
-        if !jobs.is_empty()
-            && let Err(error) = self.means.queue.finish(self.route.channel(), jobs).await
-        {
-            tracing::debug!(%error, "jobs were not finished");
-        }
-    }
-
-    /// The messages of what was claimed. What has none is buried.
+    /// The messages of what was claimed. What has none is buried, and what cannot be prepared now is given back.
     async fn prepare(&self, claimed: Vec<(Leased, Box<Entry>)>) -> Result<Vec<Attempt>, StoreError> {
         let players: Vec<PlayerId> = claimed.iter().filter_map(|(_, entry)| player(entry).cloned()).collect();
         let contacts = match self.contacts(players).await {
             Ok(contacts) => contacts,
             Err(error) => {
                 // Nothing was tried: it is no failure of theirs.
-                let due_ms = clock::now_ms() + u64::try_from(TROUBLE_PAUSE.as_millis()).unwrap_or(0);
+                let wait_ms = milliseconds(TROUBLE_PAUSE);
                 for (leased, entry) in claimed {
-                    let change = Change::GivenBack { claim: entry.claims, due_ms };
+                    let change = Change::GivenBack { claim: entry.claims, wait_ms };
                     self.report(Report { leased, change, then: Then::GiveBack(TROUBLE_PAUSE) }).await;
                 }
                 return Err(error);
@@ -278,10 +274,11 @@ impl Line {
                 // Whoever had it last may have died of it, each time.
                 Ok(_) if failures >= self.means.retries.attempts_max.saturating_mul(SILENCE_FACTOR) => {
                     let why = entry.trouble.map_or_else(String::new, |trouble| trouble.why);
-                    self.bury(leased, claim, format!("given up after {failures} attempts: {why}")).await;
+                    let why = format!("given up after {failures} attempts: {why}");
+                    self.bury(leased, claim, Reason::GivenUp, why).await;
                 }
                 Ok(delivery) => attempts.push(Attempt { leased, claim, failures, delivery }),
-                Err(why) => self.bury(leased, claim, why).await,
+                Err((reason, why)) => self.bury(leased, claim, reason, why).await,
             }
         }
         Ok(attempts)
@@ -291,24 +288,27 @@ impl Line {
         if players.is_empty() { Ok(Vec::new()) } else { self.means.register.contacts(players).await }
     }
 
-    fn delivery(&self, entry: &Entry, contacts: Option<&Contacts>) -> Result<Delivery, String> {
+    fn delivery(&self, entry: &Entry, contacts: Option<&Contacts>) -> Result<Delivery, (Reason, String)> {
         let notification = &entry.notification;
         let channel = notification.channel;
         let to: Address = match &notification.recipient {
             Recipient::Address(address) => address.clone(),
             Recipient::Player(player) => {
                 let address = contacts.and_then(|contacts| contacts.address(channel)).cloned();
-                address.ok_or_else(|| format!("nobody knows how to reach {player} by {channel}: see contacts.set"))?
+                address.ok_or_else(|| {
+                    let why = format!("nobody knows how to reach {player} by {channel}: see contacts.set");
+                    (Reason::NoContact, why)
+                })?
             }
         };
         let locale = contacts.and_then(|contacts| contacts.locale.as_ref()).or(notification.locale.as_ref());
         let rendered = self.means.templates.render(&notification.template, channel, locale, &notification.data);
-        let message = rendered.map_err(|error| error.to_string())?;
+        let message = rendered.map_err(|error| (Reason::NoWords, error.to_string()))?;
         Ok(Delivery { notification: notification.id, to, message })
     }
 
-    async fn bury(&self, leased: Leased, claim: u32, why: String) {
-        self.report(Report { leased, change: Change::Buried { claim, why }, then: Then::Finish }).await;
+    async fn bury(&self, leased: Leased, claim: u32, reason: Reason, why: String) {
+        self.report(Report { leased, change: Change::Buried { claim, why }, then: Then::Bury(reason) }).await;
     }
 
     async fn deliver(self: Arc<Self>, attempts: Vec<Attempt>) {
@@ -354,16 +354,13 @@ impl Line {
                 let provider = self.route.provider.name().clone();
                 (Change::Delivered { claim, provider, reference }, Then::Finish)
             }
-            Outcome::Refused { why } => (Change::Buried { claim, why }, Then::Finish),
+            Outcome::Refused { why } => (Change::Buried { claim, why }, Then::Bury(Reason::Refused)),
             Outcome::Failed(Failure { why, retry_after, .. }) => {
                 match self.means.retries.wait(failures + 1, retry_after) {
-                    Some(wait) => {
-                        let retry_ms = clock::now_ms() + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                        (Change::Failed { claim, retry_ms, why }, Then::GiveBack(wait))
-                    }
+                    Some(wait) => (Change::Failed { claim, wait_ms: milliseconds(wait), why }, Then::GiveBack(wait)),
                     None => {
                         let why = format!("given up after {} attempts: {why}", failures + 1);
-                        (Change::Buried { claim, why }, Then::Finish)
+                        (Change::Buried { claim, why }, Then::Bury(Reason::GivenUp))
                     }
                 }
             }

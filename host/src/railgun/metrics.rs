@@ -13,7 +13,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::Route;
+use super::{Route, reports::Reason};
 use crate::{
     notifications::{Channel, State},
     providers::{FailureKind, Outcome},
@@ -34,6 +34,13 @@ struct OfFailure {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfDeadLetter {
+    channel: &'static str,
+    provider: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfChannel {
     channel: &'static str,
 }
@@ -45,6 +52,7 @@ pub struct Metrics {
     delivered: Family<OfProvider, Counter>,
     refused: Family<OfProvider, Counter>,
     failed: Family<OfFailure, Counter>,
+    buried: Family<OfDeadLetter, Counter>,
     expired: Family<OfChannel, Counter>,
     doubled: Family<OfChannel, Counter>,
     under_way: Family<OfProvider, Gauge>,
@@ -65,6 +73,7 @@ impl Default for Metrics {
             delivered: Family::default(),
             refused: Family::default(),
             failed: Family::default(),
+            buried: Family::default(),
             expired: Family::default(),
             doubled: Family::default(),
             under_way: Family::default(),
@@ -80,6 +89,7 @@ impl Default for Metrics {
         registry.register("delivered", "Notifications that a provider has taken", metrics.delivered.clone());
         registry.register("refused", "Notifications that a provider will never take", metrics.refused.clone());
         registry.register("failed", "Attempts that failed and are worth another", metrics.failed.clone());
+        registry.register("buried", "Notifications that became dead letters here", metrics.buried.clone());
         registry.register("expired", "Notifications whose time was over", metrics.expired.clone());
         registry.register("doubled", "Notifications known to be delivered twice", metrics.doubled.clone());
         registry.register("in_flight", "Notifications that are being delivered here now", metrics.under_way.clone());
@@ -148,6 +158,17 @@ impl Metrics {
                 self.failed.get_or_create(&OfFailure { channel, provider, kind: name(failure.kind) }).inc();
             }
         }
+    }
+
+    pub(super) fn buried(&self, route: &Route, reason: Reason) {
+        let reason = match reason {
+            Reason::Refused => "refused",
+            Reason::GivenUp => "given_up",
+            Reason::NoContact => "no_contact",
+            Reason::NoWords => "no_words",
+        };
+        let OfProvider { channel, provider } = of(route);
+        self.buried.get_or_create(&OfDeadLetter { channel, provider, reason }).inc();
     }
 
     /// A job was taken whose notification stands like this.

@@ -166,7 +166,7 @@ impl Intaking {
 }
 
 async fn forget(register: Arc<dyn Register>, keep: Duration) {
-    let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+    let keep_ms = clock::milliseconds(keep);
     loop {
         match register.forget(clock::now_ms().saturating_sub(keep_ms), FORGOTTEN_MAX).await {
             Ok(FORGOTTEN_MAX) => continue,
@@ -235,7 +235,7 @@ impl Workers {
         for route in routes {
             let (reports, reported) = mpsc::channel(REPORTS_MAX);
             let reporter = Reporter {
-                channel: route.channel(),
+                route: route.clone(),
                 register: register.clone(),
                 queue: queue.clone(),
                 metrics: metrics.clone(),
@@ -248,7 +248,7 @@ impl Workers {
         Self { lines, reporters, queue: queue.clone(), channels, stop }
     }
 
-    /// Waits until nothing was ready and nothing under way for so long.
+    /// Waits until nothing was ready and nothing under way for so long; that it is so is enough where that is no time.
     pub async fn idle(&self, for_long: Duration) {
         let mut since = tokio::time::Instant::now();
         loop {
@@ -262,16 +262,14 @@ impl Workers {
     }
 
     async fn is_idle(&self) -> bool {
-        if self.lines.iter().any(|(line, _)| line.under_way() > 0) {
-            return false;
-        }
         for channel in &self.channels {
             // A queue that cannot be asked may be full.
             if self.queue.standing(*channel).await.map_or(true, |standing| standing.ready > 0) {
                 return false;
             }
         }
-        true
+        // Only now: what is not ready any more may be in their hands.
+        !self.lines.iter().any(|(line, _)| line.is_busy())
     }
 
     /// Takes no more, finishes what is under way and writes what came of it. Whoever does not wait for the end leaves

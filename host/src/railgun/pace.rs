@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+/// Calls that may be under way at first. So few make no provider slow: one that is slow with them is slow by itself, and
+/// would only take the longer to be found so if it was asked for less.
+const CALLS_FIRST: usize = 16;
 /// Calls that are looked at together, if fewer are under way.
 const WINDOW_CALLS_MIN: usize = 20;
 /// Failures among them that are taken for the provider's being overloaded, in percent. Some always fail.
@@ -36,7 +39,7 @@ struct Window {
 impl Pace {
     /// Begins with few, and never has more than `limit_max`.
     pub(super) fn new(limit_max: usize) -> Self {
-        let limit = limit_max.min(16);
+        let limit = limit_max.min(CALLS_FIRST);
         Self { limit, limit_max, is_searching: true, best: None, window: Window::default() }
     }
 
@@ -65,9 +68,11 @@ impl Pace {
         let mean = window.took / u32::try_from(window.calls).unwrap_or(u32::MAX);
         let best = self.best.map_or(mean, |best| best.mul_f64(FORGETTING).min(mean));
         self.best = Some(best);
-        if window.failures * 100 > window.calls * FAILURES_PERCENT_MAX || mean > best.mul_f64(SLOWNESS_MAX) {
+        let fails = window.failures * 100 > window.calls * FAILURES_PERCENT_MAX;
+        if fails || mean > best.mul_f64(SLOWNESS_MAX) {
             self.is_searching = false;
-            self.limit = (self.limit * 2 / 3).max(1);
+            let least = if fails { 1 } else { self.limit.min(CALLS_FIRST) };
+            self.limit = (self.limit * 2 / 3).max(least);
         } else if window.was_full {
             let more = if self.is_searching { self.limit } else { (self.limit / 10).max(1) };
             self.limit = (self.limit + more).min(self.limit_max);
@@ -106,6 +111,18 @@ mod tests {
             run(&mut pace, low, 100, |_| false);
             assert!(pace.limit() <= low + low / 10 + 1);
         }
+    }
+
+    #[test]
+    fn a_provider_that_is_slow_for_good_is_not_asked_for_one_at_a_time() {
+        let mut pace = Pace::new(1000);
+        run(&mut pace, 10_000, 100, |_| false);
+        let mut least = pace.limit();
+        for _ in 0..20_000 {
+            run(&mut pace, 1, 1000, |_| false);
+            least = least.min(pace.limit());
+        }
+        assert_eq!((least, pace.limit()), (16, 1000));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::metrics::Metrics;
+use super::{Route, metrics::Metrics};
 use crate::{
     notifications::{Answer, Change, Channel, State},
     queue::{Leased, Queue},
@@ -29,12 +29,27 @@ pub(super) struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
     Finish,
+    /// As well, and the dead letter is counted.
+    Bury(Reason),
     GiveBack(Duration),
+}
+
+/// Why a notification is a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The provider will never take it.
+    Refused,
+    /// There were too many attempts.
+    GivenUp,
+    /// Nobody knows how to reach the player.
+    NoContact,
+    /// The template cannot be filled with the data.
+    NoWords,
 }
 
 /// Writes the reports of one channel until nobody can report any more.
 pub(super) struct Reporter {
-    pub(super) channel: Channel,
+    pub(super) route: Route,
     pub(super) register: Arc<dyn Claiming>,
     pub(super) queue: Arc<dyn Queue>,
     pub(super) metrics: Arc<Metrics>,
@@ -50,7 +65,8 @@ impl Reporter {
             reports.clear();
             // The register writes the next ones while the queue is told of these.
             done(closing).await;
-            closing = tokio::spawn(closed.tell(self.channel, self.queue.clone()));
+            let (channel, queue) = (self.route.channel(), self.queue.clone());
+            closing = tokio::spawn(async move { closed.tell(channel, &*queue).await });
         }
         done(closing).await;
     }
@@ -77,12 +93,15 @@ impl Reporter {
             {
                 let notification = report.leased.job.notification;
                 tracing::warn!(%notification, "delivered twice: a worker was taken for dead that was not");
-                self.metrics.doubled(self.channel);
+                self.metrics.doubled(self.route.channel());
+            }
+            if let (Then::Bury(reason), Answer::Done(_)) = (report.then, &answer) {
+                self.metrics.buried(&self.route, reason);
             }
             match report.then {
                 // Of a report that came too late, somebody else has the job by now.
-                Then::Finish if is_over(&answer) => closed.done.push(report.leased.clone()),
-                Then::Finish => {}
+                Then::Finish | Then::Bury(_) if is_over(&answer) => closed.done.push(report.leased.clone()),
+                Then::Finish | Then::Bury(_) => {}
                 Then::GiveBack(wait) => closed.back.push((report.leased.clone(), wait)),
             }
         }
@@ -93,9 +112,7 @@ impl Reporter {
 /// Whether nothing is left to be done.
 fn is_over(answer: &Answer) -> bool {
     match answer {
-        Answer::Done(state) | Answer::Otherwise(state) => {
-            !matches!(state, State::Waiting { .. } | State::UnderWay { .. })
-        }
+        Answer::Done(state) | Answer::Otherwise(state) => state.is_settled(),
         Answer::Removed | Answer::Unknown => true,
         Answer::Claimed(_) | Answer::Held { .. } | Answer::NotDue { .. } => false,
     }
@@ -103,14 +120,14 @@ fn is_over(answer: &Answer) -> bool {
 
 /// Jobs that somebody is done with.
 #[derive(Default)]
-struct Closed {
-    done: Vec<Leased>,
-    back: Vec<(Leased, Duration)>,
+pub(super) struct Closed {
+    pub(super) done: Vec<Leased>,
+    pub(super) back: Vec<(Leased, Duration)>,
 }
 
 impl Closed {
-    /// A job that stays although it is done comes again, and the register tells that it is.
-    async fn tell(self, channel: Channel, queue: Arc<dyn Queue>) {
+    /// A job that stays although it is done, or comes back too soon, comes again, and the register tells what it is.
+    pub(super) async fn tell(self, channel: Channel, queue: &dyn Queue) {
         if !self.done.is_empty()
             && let Err(error) = queue.finish(channel, &self.done).await
         {

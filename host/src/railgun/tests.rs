@@ -3,19 +3,24 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fs,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    identity::{Digest, ProviderName},
+    identity::{PlayerId, ProviderName},
     json::Json,
-    notifications::{Change, Contacts, Entry, Notification, NotificationId, Recipient, Sender, State},
+    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId, Recipient, State, example},
     providers::{Delivery, Failure, FailureKind, Outcome},
-    queue, register,
+    queue::{self, Job},
+    register,
 };
 
 /// Does what its script says, and then delivers.
@@ -68,6 +73,7 @@ struct Fixture {
     queue: Arc<dyn Queue>,
     templates: Arc<Templates>,
     intaking: Intaking,
+    metrics: Arc<Metrics>,
 }
 
 impl Fixture {
@@ -93,19 +99,36 @@ impl Fixture {
         fs::write(folder.join("social.en.txt"), "You won {{ amount }}!").unwrap();
         let templates = Templates::load(&directory.path().join("templates"), "en".parse().unwrap()).unwrap();
         let intaking = Intaking::start(register.clone(), queue.clone(), Duration::from_hours(1));
-        Self { _directory: directory, register, queue, templates: Arc::new(templates), intaking }
+        Self {
+            _directory: directory,
+            register,
+            queue,
+            templates: Arc::new(templates),
+            intaking,
+            metrics: Arc::default(),
+        }
     }
 
     fn work(&self, provider: &Arc<Scripted>) -> Workers {
+        self.work_for(self.register.clone(), provider)
+    }
+
+    fn work_for(&self, register: Arc<dyn Claiming>, provider: &Arc<Scripted>) -> Workers {
         let retries =
             Retries { attempts_max: 3, wait_min: Duration::from_millis(1), wait_max: Duration::from_millis(5) };
         let route = Route::new(provider.clone(), 100, usize::MAX, None);
-        let register: Arc<dyn register::Claiming> = self.register.clone();
-        Workers::start(&register, &self.queue, &self.templates, vec![route], retries, &Arc::default())
+        Workers::start(&register, &self.queue, &self.templates, vec![route], retries, &self.metrics)
     }
 
     async fn send(&self, notifications: Vec<Notification>) {
         self.intaking.intake().accept(notifications).await.unwrap();
+    }
+
+    /// How many dead letters were counted for this reason.
+    fn buried(&self, reason: &str) -> u64 {
+        let of = format!("buried_total{{channel=\"social\",provider=\"meta\",reason=\"{reason}\"}} ");
+        let text = self.metrics.text();
+        text.lines().find_map(|row| row.split_once(&of)).map_or(0, |(_, count)| count.parse().unwrap())
     }
 
     /// Waits until none of them is open any more.
@@ -122,20 +145,7 @@ impl Fixture {
 }
 
 fn notification(number: u8, recipient: Recipient) -> Notification {
-    Notification {
-        id: NotificationId::from_entropy([number; 16]),
-        sender: Sender::Service("crm".parse().unwrap()),
-        channel: Channel::Social,
-        recipient,
-        locale: None,
-        template: "big-win".parse().unwrap(),
-        data: Json::parse(r#"{"amount":5}"#.to_owned()).unwrap(),
-        priority: 100,
-        accepted_at_ms: 0,
-        due_ms: 0,
-        expires_ms: u64::MAX,
-        request: Digest::ZERO,
-    }
+    Notification { recipient, ..example(number) }
 }
 
 fn to(address: &str) -> Recipient {
@@ -196,6 +206,61 @@ async fn failures_are_tried_again_and_what_cannot_be_is_buried_with_its_reason()
     let kicked = fixture.settled(&[id]).await.into_values().next().unwrap();
     assert!(matches!(kicked.state, State::Delivered { .. }), "{kicked:?}");
     workers.stop().await;
+    assert_eq!(["given_up", "refused"].map(|reason| fixture.buried(reason)), [1, 1]);
+}
+
+/// A register with a clock of its own, which runs a second each time that it is asked.
+struct ClockedElsewhere {
+    entry: Mutex<Entry>,
+    now_ms: AtomicU64,
+    /// How long each claim was given.
+    leases_ms: Mutex<Vec<u64>>,
+}
+
+#[async_trait]
+impl Claiming for ClockedElsewhere {
+    async fn apply(&self, changes: Vec<(NotificationId, Change)>) -> Result<Vec<Answer>, StoreError> {
+        let now_ms = self.now_ms.fetch_add(1000, Ordering::Relaxed);
+        let apply = |(_, change)| {
+            let answer = self.entry.lock().unwrap().apply(change, now_ms);
+            if let Answer::Claimed(entry) = &answer
+                && let State::UnderWay { until_ms, .. } = entry.state
+            {
+                self.leases_ms.lock().unwrap().push(until_ms - now_ms);
+            }
+            answer
+        };
+        Ok(changes.into_iter().map(apply).collect())
+    }
+
+    async fn contacts(&self, players: Vec<PlayerId>) -> Result<Vec<Option<Contacts>>, StoreError> {
+        Ok(vec![None; players.len()])
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_and_waits_are_counted_by_the_registers_clock_however_far_it_is_from_this_one() {
+    for now_ms in [1_000_000, u64::MAX / 2] {
+        let fixture = Fixture::open();
+        let mut notification = notification(1, to("user"));
+        notification.due_ms = now_ms + 1;
+        fixture.queue.put(Channel::Social, vec![(Job::of(&notification), Duration::ZERO)]).await.unwrap();
+        let register = Arc::new(ClockedElsewhere {
+            entry: Mutex::new(Entry::new(notification)),
+            now_ms: AtomicU64::new(now_ms),
+            leases_ms: Mutex::default(),
+        });
+        let provider = Scripted::new(1, [failed(FailureKind::Unavailable)]);
+        let workers = fixture.work_for(register.clone(), &provider);
+        while !register.entry.lock().unwrap().is_settled() {
+            tokio::task::yield_now().await;
+        }
+        workers.stop().await;
+        // Not due, claimed and failed, claimed and delivered.
+        assert!(matches!(register.entry.lock().unwrap().state, State::Delivered { claim: 2, .. }));
+        assert_eq!(*register.leases_ms.lock().unwrap(), [60_000; 2]);
+        assert_eq!(provider.attempts(), 2);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,6 +284,7 @@ async fn players_are_reached_by_their_contacts_and_who_cannot_be_is_named() {
     assert!(matches!(&entries[&ids[1]].state, State::Buried { why, .. } if why.contains("how to reach bob by social")));
     assert!(matches!(&entries[&ids[2]].state, State::Buried { why, .. } if why.contains("social.en.txt:1")));
     workers.stop().await;
+    assert_eq!(["no_contact", "no_words"].map(|reason| fixture.buried(reason)), [1, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,6 +320,41 @@ async fn what_is_cancelled_or_over_its_time_is_not_delivered() {
     assert!(matches!(entries[&ids[1]].state, State::Expired { .. }));
     assert_eq!(provider.attempts(), 0);
     workers.idle(Duration::ZERO).await;
+    workers.stop().await;
+}
+
+/// A register that lets nobody claim before it is told to.
+struct Reluctant {
+    register: Arc<dyn Register>,
+    lets: watch::Receiver<bool>,
+}
+
+#[async_trait]
+impl Claiming for Reluctant {
+    async fn apply(&self, changes: Vec<(NotificationId, Change)>) -> Result<Vec<Answer>, StoreError> {
+        self.lets.clone().wait_for(|lets| *lets).await.unwrap();
+        self.register.apply(changes).await
+    }
+
+    async fn contacts(&self, players: Vec<PlayerId>) -> Result<Vec<Option<Contacts>>, StoreError> {
+        self.register.contacts(players).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_is_not_idle_while_it_claims_what_it_has_taken() {
+    let fixture = Fixture::open();
+    fixture.send(vec![notification(1, to("user"))]).await;
+    let (let_them, lets) = watch::channel(false);
+    let provider = Scripted::new(1, []);
+    let workers = fixture.work_for(Arc::new(Reluctant { register: fixture.register.clone(), lets }), &provider);
+    while fixture.queue.standing(Channel::Social).await.unwrap().leased == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(workers.idle(Duration::ZERO).now_or_never(), None);
+    let_them.send_replace(true);
+    workers.idle(Duration::ZERO).await;
+    assert_eq!(provider.attempts(), 1);
     workers.stop().await;
 }
 

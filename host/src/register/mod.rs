@@ -14,7 +14,7 @@ pub use self::{
 };
 use crate::{
     identity::PlayerId,
-    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId},
+    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId, Putting},
     store::StoreError,
 };
 
@@ -55,12 +55,11 @@ pub trait Register: Claiming {
     /// Entries by name, in order.
     async fn find(&self, ids: Vec<NotificationId>) -> Result<Vec<Option<Entry>>, StoreError>;
 
-    /// At most so many entries that are not known to be in the queue, in the order of names after this one: accepted or
-    /// kicked, and not said to have been put since.
+    /// At most so many entries whose [`Entry::putting`] is not known to be done, in the order of names after this one.
     async fn unput(&self, after: Option<NotificationId>, count_max: usize) -> Result<Vec<Entry>, StoreError>;
 
-    /// These were put into the queue.
-    async fn were_put(&self, ids: Vec<NotificationId>) -> Result<(), StoreError>;
+    /// These puttings into the queue are done. What was kicked since is still to be put.
+    async fn were_put(&self, puttings: Vec<Putting>) -> Result<(), StoreError>;
 
     /// At most so many entries that are not settled, in the order of names after this one. Whoever asks until a page is
     /// empty sees each that was there from the beginning and is not settled yet.
@@ -82,6 +81,9 @@ pub trait Register: Claiming {
 
     /// Remembers the queue's incarnation.
     async fn set_queue(&self, incarnation: String) -> Result<(), StoreError>;
+
+    /// Whether it may be of use before this process is started anew: one that has no room accepts again when it has.
+    fn health(&self) -> Result<(), StoreError>;
 
     /// Finishes what was begun and closes the files. What is asked for later is refused.
     async fn close(&self);

@@ -42,11 +42,13 @@ pub struct Faults {
     pub kinds: Vec<Fault>,
     /// Every call is answered with 503 at once.
     pub outage: bool,
+    /// How many times as long as usual every call takes.
+    pub slowness: f64,
 }
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { error_rate: 0.0, kinds: Fault::HARMLESS.to_vec(), outage: false }
+        Self { error_rate: 0.0, kinds: Fault::HARMLESS.to_vec(), outage: false, slowness: 1.0 }
     }
 }
 
@@ -60,7 +62,13 @@ impl Faults {
     /// So many of the calls fail, in these ways.
     #[must_use]
     pub fn of(error_rate: f64, kinds: &[Fault]) -> Self {
-        Self { error_rate, kinds: kinds.to_vec(), outage: false }
+        Self { error_rate, kinds: kinds.to_vec(), ..Self::default() }
+    }
+
+    /// Everybody is served, and has to wait so many times as long.
+    #[must_use]
+    pub fn slow(slowness: f64) -> Self {
+        Self { slowness, ..Self::default() }
     }
 
     /// Nobody is served.

@@ -245,7 +245,7 @@ impl Desk {
             return future::pending().await;
         }
         let roll = roll(seed, "takes", &call.key, attempt);
-        let latency = self.latencies[provider.place()].draw(roll, self.settings.speed);
+        let latency = self.latencies[provider.place()].draw(roll, self.settings.speed / faults.slowness);
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }

@@ -28,7 +28,8 @@ pub(super) fn all() -> Result<HostMethods, SchemaError> {
     HostMethods::default()
         .with::<SendParams, Sent>(
             "notify.send",
-            "Accepts a notification. With an idempotency_key it is safe to repeat. A batch is the bulk call.",
+            "Accepts a notification. With an idempotency_key it is safe to repeat. A batch is the bulk call. Amounts are \
+             texts in its data: a number is written in its shortest form, 1.50 as 1.5.",
         )?
         .with::<NotificationParams, Status>("notify.status", "What has become of a notification.")?
         .with::<NotificationParams, Status>("notify.cancel", "Cancels a notification that nobody is delivering yet.")?
@@ -62,7 +63,7 @@ pub(super) struct SendParams {
     pub(super) locale: Option<Locale>,
     /// The words.
     pub(super) template: TemplateName,
-    /// What the words are filled with.
+    /// What the words are filled with. A number is written in its shortest form: an amount is sent as a text.
     #[serde(default)]
     pub(super) data: Map<String, Value>,
     /// 0 goes first; 1000 if not said.

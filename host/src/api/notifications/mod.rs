@@ -10,6 +10,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use thiserror::Error;
 
 use self::methods::{
     Accepts, BuriedParams, ContactsParams, Dead, DueTime, Forgotten, NotificationParams, PreviewParams, QueueStanding,
@@ -20,11 +21,11 @@ use super::{bearer_token, discover, host_method::HostMethods, player::Nothing, t
 use crate::{
     clock,
     errors::{ErrorReply, HostError},
-    identity::{Digest, IdempotencyKey},
+    identity::{Digest, IdempotencyKey, Locale, TemplateName},
     json::Json,
     limits::{NOTIFICATION_AHEAD_MS_MAX, NOTIFICATION_DATA_BYTES_MAX},
     notifications::{Answer, Change, Channel, Contacts, Entry, Message, Notification, NotificationId, Sender},
-    queue::Queue,
+    queue::{Queue, QueueError},
     railgun::{Backend, Defaults, Intake, Metrics, Workload},
     register::{Accepted, Applied, Changes, Handed, Register, WhoseContacts},
     rpc::{self, Params, RawJson, SchemaError, Service},
@@ -65,6 +66,17 @@ struct KnownService {
     token: [u8; 32],
     rate: Option<DefaultDirectRateLimiter>,
     may_contacts: bool,
+}
+
+/// A part that the railgun cannot do without has failed.
+#[derive(Debug, Error)]
+pub enum NotReady {
+    /// What was accepted is kept there.
+    #[error("the register of notifications: {0}")]
+    Register(StoreError),
+    /// Nothing is delivered without it.
+    #[error("the queue of notifications: {0}")]
+    Queue(QueueError),
 }
 
 /// Who calls.
@@ -124,12 +136,13 @@ impl NotificationService {
         known.map(Who::Service).ok_or("the token is neither a service's, nor the operator's, nor the workers'")
     }
 
-    /// Whether notifications can be expected to be accepted.
+    /// Whether notifications can be expected to be accepted and delivered before this process is started anew.
     ///
     /// # Errors
-    /// Why not.
-    pub async fn health(&self) -> Result<(), StoreError> {
-        self.register().queue().await.map(|_| ())
+    /// Why not, and what has failed.
+    pub fn health(&self) -> Result<(), NotReady> {
+        self.register().health().map_err(NotReady::Register)?;
+        self.parts.queue.health().map_err(NotReady::Queue)
     }
 
     async fn answer(&self, caller: &NotificationCaller, method: &str, params: Params) -> Result<Json, ErrorReply> {
@@ -213,7 +226,7 @@ impl NotificationService {
         let service = &self.services[place];
         if let Some(Err(wait)) = service.rate.as_ref().map(|rate| rate.check()) {
             let wait = wait.wait_time_from(governor::clock::DefaultClock::default().now());
-            let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+            let retry_after_ms = clock::milliseconds(wait).max(1);
             return Err(HostError::RateLimited { retry_after_ms }.into());
         }
         // Members of a JSON object are in the order of their names: the same request is the same text.
@@ -256,10 +269,7 @@ impl NotificationService {
             return Err(ErrorReply::invalid_params("/data", message));
         }
         // What cannot be rendered is told to whoever can mend it, and not found by a worker.
-        self.parts
-            .templates
-            .render(&template, channel, locale.as_ref(), &data)
-            .map_err(|error| HostError::TemplateRefused { detail: error.to_string() })?;
+        self.message(&template, channel, locale.as_ref(), &data)?;
         let accepted_at_ms = clock::now_ms();
         let due_ms = match when {
             None => accepted_at_ms,
@@ -341,12 +351,20 @@ impl NotificationService {
         // Others' are passed over, a bounded number of them at a time.
         for _ in 0..methods::BURIED_PAGES_MAX {
             let entries = self.register().buried(page, limit).await.map_err(unavailable)?;
-            page = entries.last().and_then(methods::place);
             let is_last = entries.len() < limit;
-            rows.extend(entries.into_iter().filter(|entry| self.may_see(who, entry)).map(Status::of));
-            if is_last || rows.len() >= limit {
-                let next = page.filter(|_| !is_last);
-                return reply(&Dead::new(rows, next));
+            let mut entries = entries.into_iter();
+            while let Some(entry) = entries.next() {
+                page = methods::place(&entry);
+                if self.may_see(who, &entry) {
+                    rows.push(Status::of(entry));
+                }
+                if rows.len() == limit {
+                    let next = page.filter(|_| !is_last || entries.len() > 0);
+                    return reply(&Dead::new(rows, next));
+                }
+            }
+            if is_last {
+                return reply(&Dead::new(rows, None));
             }
         }
         reply(&Dead::new(rows, page))
@@ -355,12 +373,18 @@ impl NotificationService {
     fn preview(&self, params: PreviewParams) -> Result<Json, ErrorReply> {
         let PreviewParams { channel, locale, template, data } = params;
         let data = Json::of(&data).map_err(|_| ErrorReply::internal())?;
-        let message: Message = self
-            .parts
-            .templates
-            .render(&template, channel, locale.as_ref(), &data)
-            .map_err(|error| HostError::TemplateRefused { detail: error.to_string() })?;
-        reply(&message)
+        reply(&self.message(&template, channel, locale.as_ref(), &data)?)
+    }
+
+    fn message(
+        &self,
+        template: &TemplateName,
+        channel: Channel,
+        locale: Option<&Locale>,
+        data: &Json,
+    ) -> Result<Message, HostError> {
+        let rendered = self.parts.templates.render(template, channel, locale, data);
+        rendered.map_err(|error| HostError::TemplateRefused { detail: error.to_string() })
     }
 
     async fn queues(&self) -> Result<Json, ErrorReply> {

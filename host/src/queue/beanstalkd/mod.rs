@@ -309,6 +309,10 @@ impl Queue for Beanstalkd {
         .await
     }
 
+    fn health(&self) -> Result<(), QueueError> {
+        Ok(())
+    }
+
     async fn close(&self) {
         self.inner.closed.send_replace(true);
         self.inner.putting.lock().await.close();

@@ -14,7 +14,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread::JoinHandle,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -28,6 +28,7 @@ use self::{
 };
 use super::{Job, Leased, Queue, QueueError, Standing};
 use crate::{
+    clock::{self, milliseconds},
     notifications::Channel,
     store::{Space, StoreError},
 };
@@ -88,8 +89,7 @@ struct Clock {
 
 impl Clock {
     fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { begun: Instant::now(), begun_ms: milliseconds(since_epoch) }
+        Self { begun: Instant::now(), begun_ms: clock::now_ms() }
     }
 
     fn now_ms(&self) -> u64 {
@@ -99,10 +99,6 @@ impl Clock {
     fn after_ms(&self, delay: Duration) -> u64 {
         self.now_ms().saturating_add(milliseconds(delay))
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Shared {
@@ -165,6 +161,10 @@ impl Embedded {
 
     fn open_directory(settings: &Settings) -> Result<Self, StoreError> {
         let (tables, incarnation) = Tables::open(&settings.directory)?;
+        Self::start(settings, tables, incarnation)
+    }
+
+    fn start(settings: &Settings, tables: Tables, incarnation: String) -> Result<Self, StoreError> {
         let mut orders: [Order; CHANNELS] = array::from_fn(|_| Order::default());
         let mut next_number = 0;
         for row in tables.rows() {
@@ -340,7 +340,11 @@ impl Queue for Embedded {
     }
 
     async fn incarnation(&self) -> Result<String, QueueError> {
-        self.shared.state().requests.as_ref().map(|_| self.incarnation.clone()).map_err(QueueError::clone)
+        self.health().map(|()| self.incarnation.clone())
+    }
+
+    fn health(&self) -> Result<(), QueueError> {
+        self.shared.state().requests.as_ref().map(drop).map_err(QueueError::clone)
     }
 
     async fn close(&self) {
@@ -352,5 +356,43 @@ impl Queue for Embedded {
                 tracing::error!("the queue's writer did not end in good order");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::notifications::NotificationId;
+
+    #[tokio::test]
+    async fn a_queue_whose_disk_fails_says_so_and_refuses_everything() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            directory: directory.path().join("queue"),
+            lease: Duration::from_mins(1),
+            disk_reserve_bytes: 0,
+        };
+        let (tables, incarnation) = Tables::open(&settings.directory).unwrap();
+        let rows = tables.jobs.clone();
+        let queue = Embedded::start(&settings, tables, incarnation).unwrap();
+        assert_eq!(queue.health(), Ok(()));
+        let job = Job { notification: NotificationId::from_entropy([1; 16]), priority: 0, due_ms: 0 };
+        let put = async || queue.put(Channel::Email, vec![(job, Duration::ZERO)]).await;
+        put().await.unwrap();
+        let folder = rows.path().join("tables");
+        fs::rename(&folder, directory.path().join("moved")).unwrap();
+        fs::write(&folder, "not a folder").unwrap();
+        rows.rotate_memtable().unwrap();
+        // The flush happens some time after.
+        let failure = loop {
+            if let Err(failure) = put().await {
+                break failure;
+            }
+        };
+        assert_eq!(queue.health(), Err(failure.clone()));
+        assert_eq!(queue.take(Channel::Email, 1).await, Err(failure.clone()));
+        assert_eq!(queue.incarnation().await, Err(failure));
     }
 }

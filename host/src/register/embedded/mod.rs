@@ -7,7 +7,7 @@ mod writer;
 
 use std::{
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -20,7 +20,7 @@ use self::{
 use super::{Accepted, Claiming, Register, closed};
 use crate::{
     identity::PlayerId,
-    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId},
+    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId, Putting},
     store::{self, Space, StoreError},
 };
 
@@ -38,6 +38,8 @@ pub struct Embedded {
     tables: Tables,
     /// Gone once the register is closed.
     writer: Mutex<Option<Writer>>,
+    /// Why nothing is written any more, if that is so.
+    failure: Arc<OnceLock<StoreError>>,
     space: Space,
 }
 
@@ -57,9 +59,10 @@ impl Embedded {
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
         let open_error = |reason: String| OpenError { directory: settings.directory.clone(), reason };
         let tables = Tables::open(&settings.directory).map_err(|error| open_error(store::describe(&error)))?;
-        let writer = Writer::start(tables.clone()).map_err(|error| open_error(error.to_string()))?;
+        let failure = Arc::<OnceLock<_>>::default();
+        let writer = Writer::start(tables.clone(), failure.clone()).map_err(|error| open_error(error.to_string()))?;
         let space = Space::new(&settings.directory, settings.disk_reserve_bytes, "no notification is accepted");
-        Ok(Self { tables, writer: Mutex::new(Some(writer)), space })
+        Ok(Self { tables, writer: Mutex::new(Some(writer)), failure, space })
     }
 
     async fn write<T: Send + 'static>(
@@ -111,8 +114,8 @@ impl Register for Embedded {
         self.read(move |tables| tables.named(&tables.unput, after, count_max)).await
     }
 
-    async fn were_put(&self, ids: Vec<NotificationId>) -> Result<(), StoreError> {
-        self.write(|reply| Request::WerePut(ids, reply)).await
+    async fn were_put(&self, puttings: Vec<Putting>) -> Result<(), StoreError> {
+        self.write(|reply| Request::WerePut(puttings, reply)).await
     }
 
     async fn unsettled(&self, after: Option<NotificationId>, count_max: usize) -> Result<Vec<Entry>, StoreError> {
@@ -140,6 +143,14 @@ impl Register for Embedded {
 
     async fn set_queue(&self, incarnation: String) -> Result<(), StoreError> {
         self.write(|reply| Request::SetQueue(incarnation, reply)).await
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        if let Some(failure) = self.failure.get() {
+            return Err(failure.clone());
+        }
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.as_ref().map(drop).ok_or_else(closed)
     }
 
     async fn close(&self) {

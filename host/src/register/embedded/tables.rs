@@ -1,25 +1,27 @@
 //! What lies where in the database, and how it is read.
 
-use std::path::Path;
+use std::{ops::Bound, path::Path};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, Readable as _};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     identity::PlayerId,
-    notifications::{Contacts, Entry, NotificationId, State},
+    notifications::{Contacts, Entry, NotificationId, Putting, State},
     store::{StoreError, unavailable},
 };
 
 /// The key of the queue's incarnation.
 const QUEUE: &str = "queue";
+/// Of a notification.
+const NAME_BYTES: usize = 16;
 
 #[derive(Clone)]
 pub(super) struct Tables {
     pub(super) database: Database,
     /// By name.
     pub(super) entries: Keyspace,
-    /// Names of those that are not known to be in the queue.
+    /// Names, each with how often it was kicked, of those that are not known to be in the queue.
     pub(super) unput: Keyspace,
     /// Names of those that are not settled.
     pub(super) unsettled: Keyspace,
@@ -65,7 +67,7 @@ impl Tables {
         Ok(())
     }
 
-    /// The entries whose names are in this keyspace, after one.
+    /// The entries whose names begin the keys of this keyspace, after one.
     pub(super) fn named(
         &self,
         names: &Keyspace,
@@ -74,10 +76,12 @@ impl Tables {
     ) -> Result<Vec<Entry>, StoreError> {
         let snapshot = self.database.snapshot();
         let mut entries = Vec::new();
-        let from = after.map_or(std::ops::Bound::Unbounded, |after| std::ops::Bound::Excluded(*after.as_bytes()));
-        for name in snapshot.range(names, (from, std::ops::Bound::Unbounded)).take(count_max) {
-            let name = name.key().map_err(unavailable)?;
-            let entry = snapshot.get(&self.entries, &name).map_err(unavailable)?;
+        let last = |after| unput_key(Putting { notification: after, kicks: u32::MAX });
+        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(last(after)));
+        for key in snapshot.range(names, (from, Bound::Unbounded)).take(count_max) {
+            let key = key.key().map_err(unavailable)?;
+            let name = key.get(..NAME_BYTES).ok_or_else(no_notification)?;
+            let entry = snapshot.get(&self.entries, name).map_err(unavailable)?;
             let entry =
                 entry.ok_or_else(|| StoreError::Corrupt("a notification is listed and not there".to_owned()))?;
             entries.push(decode(&entry)?);
@@ -133,11 +137,11 @@ impl Tables {
         Ok(())
     }
 
-    pub(super) fn set_unput(&self, batch: &mut OwnedWriteBatch, id: &NotificationId, is_unput: bool) {
+    pub(super) fn set_unput(&self, batch: &mut OwnedWriteBatch, putting: Putting, is_unput: bool) {
         if is_unput {
-            batch.insert(&self.unput, id.as_bytes(), []);
+            batch.insert(&self.unput, unput_key(putting), []);
         } else {
-            batch.remove(&self.unput, id.as_bytes());
+            batch.remove(&self.unput, unput_key(putting));
         }
     }
 
@@ -191,7 +195,15 @@ fn place(entry: &Entry) -> (List, Vec<u8>) {
 /// The name at the end of a key.
 fn id_of(key: &[u8]) -> Result<NotificationId, StoreError> {
     let name = key.last_chunk().copied().map(NotificationId::from_entropy);
-    name.ok_or_else(|| StoreError::Corrupt("the register lists what is no notification".to_owned()))
+    name.ok_or_else(no_notification)
+}
+
+fn no_notification() -> StoreError {
+    StoreError::Corrupt("the register lists what is no notification".to_owned())
+}
+
+fn unput_key(Putting { notification, kicks }: Putting) -> Vec<u8> {
+    [notification.as_bytes().as_slice(), &kicks.to_be_bytes()].concat()
 }
 
 fn timed(at_ms: u64, id: &NotificationId) -> Vec<u8> {

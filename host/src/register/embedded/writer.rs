@@ -4,7 +4,10 @@
 use std::{
     collections::{HashMap, hash_map::Entry as Slot},
     io,
-    sync::mpsc::{self, Receiver, Sender},
+    sync::{
+        Arc, OnceLock,
+        mpsc::{self, Receiver, Sender},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -18,7 +21,7 @@ use super::{
 use crate::{
     clock,
     identity::PlayerId,
-    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId},
+    notifications::{Answer, Change, Contacts, Entry, Notification, NotificationId, Putting},
     store::{StoreError, unavailable},
 };
 
@@ -31,7 +34,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) enum Request {
     Accept(Vec<Notification>, Reply<Vec<Accepted>>),
     Apply(Vec<(NotificationId, Change)>, Reply<Vec<Answer>>),
-    WerePut(Vec<NotificationId>, Reply<()>),
+    WerePut(Vec<Putting>, Reply<()>),
     Forget { before_ms: u64, count_max: usize, reply: Reply<usize> },
     SetContacts(PlayerId, Option<Contacts>, Reply<()>),
     SetQueue(String, Reply<()>),
@@ -44,10 +47,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(tables: Tables) -> io::Result<Self> {
+    /// `failure` is where its failure appears, if ever it has one.
+    pub(super) fn start(tables: Tables, failure: Arc<OnceLock<StoreError>>) -> io::Result<Self> {
         let (requests, waiting) = mpsc::channel();
-        let thread =
-            thread::Builder::new().name("register-writer".to_owned()).spawn(move || write_all(&tables, &waiting))?;
+        let thread = thread::Builder::new()
+            .name("register-writer".to_owned())
+            .spawn(move || write_all(&tables, &waiting, &failure))?;
         Ok(Self { requests, thread })
     }
 
@@ -65,7 +70,7 @@ impl Writer {
     }
 }
 
-fn write_all(tables: &Tables, waiting: &Receiver<Request>) {
+fn write_all(tables: &Tables, waiting: &Receiver<Request>, failure: &OnceLock<StoreError>) {
     while let Ok(first) = waiting.recv() {
         let mut group = Group::new(tables);
         group.take(first);
@@ -73,7 +78,7 @@ fn write_all(tables: &Tables, waiting: &Receiver<Request>) {
             let Ok(request) = waiting.try_recv() else { break };
             group.take(request);
         }
-        group.write();
+        group.write(failure);
     }
     if let Err(error) = tables.database.persist(PersistMode::SyncAll) {
         tracing::error!(%error, "the register's newest changes may not survive a loss of power");
@@ -85,8 +90,8 @@ fn write_all(tables: &Tables, waiting: &Receiver<Request>) {
 struct Group<'a> {
     tables: &'a Tables,
     entries: HashMap<NotificationId, Changed>,
-    /// Whether it is listed as not put.
-    unput: HashMap<NotificationId, bool>,
+    /// Whether it is listed as not done.
+    unput: HashMap<Putting, bool>,
     contacts: HashMap<PlayerId, Option<Contacts>>,
     queue: Option<String>,
     is_durable: bool,
@@ -128,8 +133,8 @@ impl<'a> Group<'a> {
                 let answers = changes.into_iter().map(|(id, change)| self.apply(id, change, now_ms)).collect();
                 self.answer(reply, answers);
             }
-            Request::WerePut(ids, reply) => {
-                self.unput.extend(ids.into_iter().map(|id| (id, false)));
+            Request::WerePut(puttings, reply) => {
+                self.unput.extend(puttings.into_iter().map(|putting| (putting, false)));
                 self.answer(reply, Ok(()));
             }
             Request::Forget { before_ms, count_max, reply } => {
@@ -155,12 +160,16 @@ impl<'a> Group<'a> {
         }));
     }
 
-    fn write(mut self) {
+    /// A database that failed to write cannot tell what is on its disk; opening it anew can. Until then it is only read.
+    fn write(mut self, failure: &OnceLock<StoreError>) {
         let answers = std::mem::take(&mut self.answers);
-        let written = self.commit();
-        if let Err(error) = &written {
-            tracing::error!(%error, "the register cannot write");
-        }
+        let written = match failure.get() {
+            Some(failure) => Err(failure.clone()),
+            None => self.commit().inspect_err(|error| {
+                tracing::error!(%error, "the register has failed; it writes nothing from here on: restart the process");
+                let _first = failure.set(error.clone());
+            }),
+        };
         for answer in answers {
             answer(written.clone());
         }
@@ -174,8 +183,8 @@ impl<'a> Group<'a> {
                 self.tables.write(&mut batch, &id, stored.as_ref(), now.as_ref())?;
             }
         }
-        for (id, is_unput) in self.unput {
-            self.tables.set_unput(&mut batch, &id, is_unput);
+        for (putting, is_unput) in self.unput {
+            self.tables.set_unput(&mut batch, putting, is_unput);
         }
         for (player, contacts) in self.contacts {
             self.tables.set_contacts(&mut batch, &player, contacts.as_ref())?;
@@ -202,8 +211,9 @@ impl<'a> Group<'a> {
         if let Some(entry) = slot {
             return Ok(Accepted::Known(Box::new(entry.clone())));
         }
-        *slot = Some(Entry::new(notification));
-        self.unput.insert(id, true);
+        let entry = slot.insert(Entry::new(notification));
+        let putting = entry.putting();
+        self.unput.insert(putting, true);
         Ok(Accepted::New)
     }
 
@@ -212,12 +222,12 @@ impl<'a> Group<'a> {
         let Some(entry) = slot else { return Ok(Answer::Unknown) };
         let was_settled = entry.is_settled();
         let answer = entry.apply(change, now_ms);
-        let is_settled = entry.is_settled();
+        let (is_settled, putting) = (entry.is_settled(), entry.putting());
         if answer == Answer::Removed {
             *slot = None;
         }
         if was_settled != is_settled {
-            self.unput.insert(id, was_settled);
+            self.unput.insert(putting, was_settled);
         }
         Ok(answer)
     }
