@@ -33,6 +33,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("notifications", &["identity", "json"]),
     ("errors", &["identity", "json", "money", "notifications", "rpc"]),
     ("aggregate", &["fairness", "idempotency", "identity", "json", "limits", "money", "rounds"]),
+    ("scaffold", &["identity"]),
     ("listing", &["identity", "limits"]),
     ("record", &["aggregate", "chance", "errors", "fairness", "identity", "json", "money", "rounds"]),
     ("store", &["aggregate", "cluster", "identity", "listing", "record"]),
@@ -101,7 +102,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "cli",
         &[
             "bench", "catalog", "chance", "cluster", "config", "data_directory", "engine", "fairness", "host", "identity", "ledger", "listing", "moving",
-            "packaging", "record", "replay", "signals", "signing", "store", "telemetry", "tracking",
+            "packaging", "record", "replay", "scaffold", "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),
 ];

@@ -37,6 +37,7 @@ pub mod relay;
 pub mod replay;
 pub mod rounds;
 pub mod rpc;
+pub mod scaffold;
 pub mod signals;
 pub mod signing;
 pub mod steps;

@@ -6,6 +6,7 @@ mod dev;
 mod fair;
 mod game;
 mod ledger;
+mod new;
 mod railgun;
 mod replay;
 mod round;
@@ -36,6 +37,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(new::New),
     Dev(dev::Dev),
     Serve(serve::Serve),
     Railgun(railgun::Railgun),
@@ -64,6 +66,7 @@ impl Cli {
     /// What went wrong, in words for the terminal.
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
+            Command::New(new) => new.run(),
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
             Command::Railgun(railgun) => railgun.run(),
