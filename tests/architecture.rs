@@ -33,6 +33,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("notifications", &["identity", "json"]),
     ("errors", &["identity", "json", "money", "notifications", "rpc"]),
     ("aggregate", &["fairness", "idempotency", "identity", "json", "limits", "money", "rounds"]),
+    ("examples", &["chance", "rpc"]),
     ("scaffold", &["identity"]),
     ("listing", &["identity", "limits"]),
     ("record", &["aggregate", "chance", "errors", "fairness", "identity", "json", "money", "rounds"]),
@@ -101,7 +102,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "bench", "catalog", "chance", "cluster", "config", "data_directory", "engine", "fairness", "host", "identity", "ledger", "listing", "moving",
+            "bench", "catalog", "chance", "cluster", "config", "data_directory", "engine", "examples", "fairness", "host", "identity", "ledger", "listing", "moving",
             "packaging", "record", "replay", "scaffold", "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),
@@ -128,7 +129,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("xxhash_rust", &["engine"]),
     ("arc_swap", &["catalog"]),
     // The contract has an interface of that name, which engine implements.
-    ("notify", &["catalog", "engine"]),
+    ("notify", &["catalog", "engine", "packaging"]),
     ("clap", &["cli"]),
     ("ureq", &["cli"]),
     ("jiff", &["cli", "facts"]),
@@ -145,6 +146,7 @@ const PURE: &[&str] = &[
     "aggregate",
     "chance",
     "errors",
+    "examples",
     "facts",
     "fairness",
     "idempotency",

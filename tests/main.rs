@@ -10,6 +10,7 @@ mod command_line;
 mod contract;
 mod couchbase;
 mod crash;
+mod designing;
 mod durability;
 mod fairness;
 mod hostile;

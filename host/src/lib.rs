@@ -14,6 +14,7 @@ pub mod config;
 pub mod data_directory;
 pub mod engine;
 pub mod errors;
+pub mod examples;
 pub mod facts;
 pub mod fairness;
 pub mod host;

@@ -7,10 +7,14 @@ use std::{
 
 use thiserror::Error;
 
-pub use self::rust::componentize;
+pub use self::{
+    rust::componentize,
+    sources::{Sources, games_at},
+};
 
 mod javascript;
 mod rust;
+mod sources;
 
 /// A component that was built.
 #[derive(Clone, Debug)]
