@@ -77,6 +77,13 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     ("replay", &["aggregate", "engine", "errors", "identity", "ledger", "record", "steps", "store"]),
     (
+        "check",
+        &[
+            "aggregate", "catalog", "chance", "engine", "examples", "facts", "identity", "json", "limits", "money", "rounds",
+            "rpc", "signing", "steps",
+        ],
+    ),
+    (
         "api",
         &[
             "catalog", "clock", "engine", "errors", "facts", "fairness", "identity", "json", "ledger", "limits", "listing", "money",
@@ -102,7 +109,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "bench", "catalog", "chance", "cluster", "config", "data_directory", "engine", "examples", "fairness", "host", "identity", "ledger", "listing", "moving",
+            "bench", "catalog", "chance", "check", "cluster", "config", "data_directory", "engine", "examples", "fairness", "host", "identity", "ledger", "listing", "moving",
             "packaging", "record", "replay", "scaffold", "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),

@@ -25,6 +25,11 @@ static GAMES: LazyLock<PathBuf> = LazyLock::new(|| {
     output
 });
 
+/// The component of the shipped game in JavaScript.
+pub(crate) fn plinko() -> PathBuf {
+    GAMES.join("plinko.wasm")
+}
+
 /// Node.js and npm: where they are missing and can be installed, installs Debian's.
 pub(crate) fn ensure_node() {
     let is_there = |program: &str| Command::new(program).arg("--version").output().is_ok();

@@ -6,6 +6,7 @@ mod harness;
 mod load;
 
 mod architecture;
+mod checking;
 mod command_line;
 mod contract;
 mod couchbase;

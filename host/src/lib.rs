@@ -7,6 +7,7 @@ pub mod bench;
 pub(crate) mod bindings;
 pub mod catalog;
 pub mod chance;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod cluster;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod check;
 mod dev;
 mod fair;
 mod game;
@@ -15,7 +16,7 @@ mod store;
 mod tracking;
 mod worker;
 
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -43,6 +44,7 @@ enum Command {
     Railgun(railgun::Railgun),
     Worker(worker::Worker),
     Build(build::Build),
+    Check(check::Check),
     #[command(subcommand)]
     Game(game::Game),
     #[command(subcommand)]
@@ -60,12 +62,13 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what the command line says.
+    /// Does what the command line says; the status to end with.
     ///
     /// # Errors
     /// What went wrong, in words for the terminal.
-    pub fn run(self) -> anyhow::Result<()> {
-        match self.command {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let done = match self.command {
+            Command::Check(check) => return Ok(check.run()),
             Command::New(new) => new.run(),
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
@@ -80,7 +83,8 @@ impl Cli {
             Command::Store(store) => store.run(),
             Command::Tracking(tracking) => tracking.run(),
             Command::Bench(bench) => bench.run(),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 
