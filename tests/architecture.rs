@@ -22,6 +22,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("packaging", &[]),
     ("cluster", &[]),
     ("clock", &[]),
+    ("client", &[]),
     ("json", &["limits"]),
     ("money", &["identity"]),
     ("tokens", &["identity"]),
@@ -109,8 +110,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "bench", "catalog", "chance", "check", "cluster", "config", "data_directory", "engine", "examples", "fairness", "host", "identity", "ledger", "listing", "moving",
-            "packaging", "record", "replay", "scaffold", "signals", "signing", "store", "telemetry", "tracking",
+            "api", "bench", "catalog", "chance", "check", "client", "cluster", "config", "data_directory", "engine", "examples",
+            "fairness", "host", "identity", "ledger", "listing", "moving", "packaging", "record", "replay", "scaffold", "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),
 ];
@@ -152,6 +153,7 @@ const CRATES: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "aggregate",
     "chance",
+    "client",
     "errors",
     "examples",
     "facts",

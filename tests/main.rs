@@ -7,6 +7,7 @@ mod load;
 
 mod architecture;
 mod checking;
+mod clients;
 mod command_line;
 mod contract;
 mod couchbase;

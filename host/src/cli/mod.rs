@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod check;
+mod client;
 mod dev;
 mod fair;
 mod game;
@@ -45,6 +46,7 @@ enum Command {
     Worker(worker::Worker),
     Build(build::Build),
     Check(check::Check),
+    Client(client::Client),
     #[command(subcommand)]
     Game(game::Game),
     #[command(subcommand)]
@@ -70,6 +72,7 @@ impl Cli {
         let done = match self.command {
             Command::Check(check) => return Ok(check.run()),
             Command::New(new) => new.run(),
+            Command::Client(client) => client.run(),
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
             Command::Railgun(railgun) => railgun.run(),
