@@ -1,8 +1,8 @@
-//! What a designer does: `croupier new` and `croupier dev`.
+//! What a designer does: `croupier new`, `croupier dev`, and the guide, word for word.
 
 use std::{
     env, fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -13,11 +13,12 @@ use crate::{
     javascript,
 };
 
-/// The binary of these tests comes first on the path, servers choose their own port, and what was compiled is kept.
+/// The binary of these tests comes first on the path, servers choose their own port, and what was compiled for other tests is
+/// not compiled again.
 fn environment(command: &mut Command) -> &mut Command {
     let binary = Path::new(env!("CARGO_BIN_EXE_croupier"));
     let path = format!("{}:{}", binary.parent().unwrap().display(), env::var("PATH").unwrap());
-    let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("designer");
+    let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     command.env("PATH", path).env("CROUPIER_SERVER_LISTEN", "127.0.0.1:0").env("CARGO_TARGET_DIR", compiled)
 }
 
@@ -115,4 +116,88 @@ fn dev_plays_what_changes_and_keeps_the_player() {
     dev.call(&token, "/rpc", "lucky-drop.throw", &json!({ "stake": 200 }));
     dev.program.wait_for_lines(1, &["thrown for 200"]);
     assert_eq!(statistics()["throws"], 2);
+}
+
+/// A line of the guide that goes on until it is stopped, in a terminal of its own.
+const SERVERS: [&str; 2] = ["croupier dev", "croupier serve"];
+
+/// The commands of the guide, in order.
+fn commands() -> Vec<String> {
+    let guide = fs::read_to_string(harness::root().join("sdk/GUIDE.md")).unwrap();
+    let blocks = guide.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
+    blocks.flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// A terminal: what a command changes of folder and variables holds for the next.
+struct Terminal {
+    home: tempfile::TempDir,
+}
+
+impl Terminal {
+    fn run(&self, line: &str, variables: &[(&str, &str)]) -> Output {
+        let state = self.home.path().join(".state");
+        let variables: String = variables.iter().map(|(name, value)| format!("export {name}={value}\n")).collect();
+        let script = format!(
+            "[ -e {state} ] && . {state}\n{variables}{line}\nstatus=$?\n{{ export -p; echo \"cd '$PWD'\"; }} > {state}\nexit $status",
+            state = state.display()
+        );
+        let mut command = Command::new("bash");
+        environment(&mut command).args(["-c", &script]).current_dir(self.home.path()).output().unwrap()
+    }
+
+    /// A variable as it is now, or the folder.
+    fn value(&self, expression: &str) -> String {
+        let output = self.run(&format!("echo {expression}"), &[]);
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+#[test]
+fn the_guide_leads_from_nothing_to_a_published_game() {
+    javascript::ensure_node();
+    let terminal = Terminal { home: tempfile::tempdir().unwrap() };
+    let mut served: Option<Served> = None;
+    for line in commands() {
+        if SERVERS.contains(&line.as_str()) {
+            // The one before it is stopped first.
+            drop(served.take());
+            let folder = PathBuf::from(terminal.value("$PWD"));
+            let mut exported = Vec::new();
+            for name in ["CROUPIER_PUBLISHING_KEYS", "CROUPIER_PUBLISHING_REQUIRE_SIGNED", "CROUPIER_OPERATOR_TOKEN"] {
+                exported.push(format!("{name}={}", terminal.value(&format!("${name}"))));
+            }
+            exported.retain(|variable| !variable.ends_with('='));
+            let shell = format!("exec env {} {line}", exported.join(" "));
+            served = Some(Served::start(&folder, &shell));
+            continue;
+        }
+        let host = served.as_ref().map(|served| format!("http://{}", served.address)).unwrap_or_default();
+        let variables: &[_] = if host.is_empty() { &[] } else { &[("CROUPIER_HOST", host.as_str())] };
+        let output = terminal.run(&line, variables);
+        assert!(output.status.success(), "{line}\n{}", said(&output));
+        match line.as_str() {
+            "croupier check target/games/lucky-dice.wasm" => {
+                assert!(
+                    said(&output).contains("passed: lucky-dice 0.1.0 has 0 errors, 0 warnings, 0 notes"),
+                    "{}",
+                    said(&output)
+                );
+            }
+            "croupier game list" => assert!(said(&output).contains("lucky-dice"), "{}", said(&output)),
+            "cargo test" => follow_dev(served.as_ref()),
+            _ => {}
+        }
+    }
+    assert!(served.is_some());
+}
+
+/// Where `dev` runs, what has just been tested comes to be played.
+fn follow_dev(dev: Option<&Served>) {
+    let Some(dev) = dev else { return };
+    let declared = || dev.call("", "/rpc", "game.list", &json!({}))[0]["rtp_ppm"].clone();
+    let mut swaps = 1;
+    while declared() != 972_222 {
+        dev.program.wait_for_lines(swaps, &["a file is live"]);
+        swaps += 1;
+    }
 }
