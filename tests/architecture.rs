@@ -22,6 +22,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("packaging", &[]),
     ("cluster", &[]),
     ("clock", &[]),
+    ("client", &[]),
     ("json", &["limits"]),
     ("money", &["identity"]),
     ("tokens", &["identity"]),
@@ -33,6 +34,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("notifications", &["identity", "json"]),
     ("errors", &["identity", "json", "money", "notifications", "rpc"]),
     ("aggregate", &["fairness", "idempotency", "identity", "json", "limits", "money", "rounds"]),
+    ("examples", &["chance", "rpc"]),
+    ("scaffold", &["identity"]),
     ("listing", &["identity", "limits"]),
     ("record", &["aggregate", "chance", "errors", "fairness", "identity", "json", "money", "rounds"]),
     ("store", &["aggregate", "cluster", "identity", "listing", "record"]),
@@ -75,6 +78,13 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     ("replay", &["aggregate", "engine", "errors", "identity", "ledger", "record", "steps", "store"]),
     (
+        "check",
+        &[
+            "aggregate", "catalog", "chance", "engine", "examples", "facts", "identity", "json", "limits", "money", "rounds",
+            "rpc", "signing", "steps",
+        ],
+    ),
+    (
         "api",
         &[
             "catalog", "clock", "engine", "errors", "facts", "fairness", "identity", "json", "ledger", "limits", "listing", "money",
@@ -100,8 +110,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "bench", "catalog", "chance", "cluster", "config", "data_directory", "engine", "fairness", "host", "identity", "ledger", "listing", "moving",
-            "packaging", "record", "replay", "signals", "signing", "store", "telemetry", "tracking",
+            "api", "bench", "catalog", "chance", "check", "client", "cluster", "config", "data_directory", "engine", "examples",
+            "fairness", "host", "identity", "ledger", "listing", "moving", "packaging", "record", "replay", "scaffold", "signals", "signing", "store", "telemetry", "tracking",
         ],
     ),
 ];
@@ -127,7 +137,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("xxhash_rust", &["engine"]),
     ("arc_swap", &["catalog"]),
     // The contract has an interface of that name, which engine implements.
-    ("notify", &["catalog", "engine"]),
+    ("notify", &["catalog", "engine", "packaging"]),
     ("clap", &["cli"]),
     ("ureq", &["cli"]),
     ("jiff", &["cli", "facts"]),
@@ -143,7 +153,9 @@ const CRATES: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "aggregate",
     "chance",
+    "client",
     "errors",
+    "examples",
     "facts",
     "fairness",
     "idempotency",

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
@@ -89,11 +89,29 @@ struct Log {
 }
 
 impl Log {
+    /// Keeps what comes, on a thread of its own.
+    fn follow(self: &Arc<Self>, output: impl Read + Send + 'static) {
+        let log = self.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                log.lines.lock().unwrap().0.push(line);
+                log.grown.notify_all();
+            }
+            log.lines.lock().unwrap().1 = true;
+            log.grown.notify_all();
+        });
+    }
+
     /// The first line for which `find` has an answer, waiting for it to come.
     fn wait_for<T>(&self, find: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+        self.wait_until(|lines| lines.iter().find_map(|line| find(line)))
+    }
+
+    /// What `find` finds in all lines so far, waiting for more to come.
+    fn wait_until<T>(&self, find: impl Fn(&[String]) -> Option<T>) -> Result<T, String> {
         let mut lines = self.lines.lock().unwrap();
         loop {
-            if let Some(found) = lines.0.iter().find_map(|line| find(line)) {
+            if let Some(found) = find(&lines.0) {
                 return Ok(found);
             }
             if lines.1 {
@@ -105,6 +123,43 @@ impl Log {
                 return Err(format!("nothing came for {PATIENCE:?} after:\n{}", lines.0.join("\n")));
             }
         }
+    }
+}
+
+/// A program that runs until it is dropped, and what it says on either output.
+pub(crate) struct Running {
+    child: Child,
+    log: Arc<Log>,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Log::default());
+        log.follow(child.stdout.take().unwrap());
+        log.follow(child.stderr.take().unwrap());
+        Self { child, log }
+    }
+
+    /// Waits for a line of which this finds something.
+    pub(crate) fn wait_for<T>(&self, find: impl Fn(&str) -> Option<T>) -> T {
+        self.log.wait_for(find).unwrap_or_else(|log| panic!("it has not said what was waited for:\n{log}"))
+    }
+
+    /// Waits until so many lines hold all of these words.
+    pub(crate) fn wait_for_lines(&self, count: usize, words: &[&str]) {
+        let holds = |line: &&String| words.iter().all(|word| line.contains(word));
+        let found = self.log.wait_until(|lines| (lines.iter().filter(holds).count() >= count).then_some(()));
+        found.unwrap_or_else(|log| panic!("no {count} lines with {words:?} in:\n{log}"));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // As a terminal does; a build that is under way ends with it.
+        let id = self.child.id().to_string();
+        let _ended = Command::new("kill").args(["-TERM", &id]).status();
+        let _ended = self.child.wait();
     }
 }
 
@@ -149,15 +204,7 @@ impl Host {
             .spawn()
             .unwrap();
         let log = Arc::new(Log::default());
-        let (lines, reader) = (log.clone(), BufReader::new(child.stderr.take().unwrap()));
-        thread::spawn(move || {
-            for line in reader.lines().map_while(Result::ok) {
-                lines.lines.lock().unwrap().0.push(line);
-                lines.grown.notify_all();
-            }
-            lines.lines.lock().unwrap().1 = true;
-            lines.grown.notify_all();
-        });
+        log.follow(child.stderr.take().unwrap());
         let listening = log.wait_for(|line| {
             let line: Value = serde_json::from_str(line).ok()?;
             ["listening", "working"]

@@ -25,8 +25,13 @@ static GAMES: LazyLock<PathBuf> = LazyLock::new(|| {
     output
 });
 
+/// The component of the shipped game in JavaScript.
+pub(crate) fn plinko() -> PathBuf {
+    GAMES.join("plinko.wasm")
+}
+
 /// Node.js and npm: where they are missing and can be installed, installs Debian's.
-fn ensure_node() {
+pub(crate) fn ensure_node() {
     let is_there = |program: &str| Command::new(program).arg("--version").output().is_ok();
     if is_there("node") && is_there("npm") {
         return;

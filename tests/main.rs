@@ -6,10 +6,13 @@ mod harness;
 mod load;
 
 mod architecture;
+mod checking;
+mod clients;
 mod command_line;
 mod contract;
 mod couchbase;
 mod crash;
+mod designing;
 mod durability;
 mod fairness;
 mod hostile;

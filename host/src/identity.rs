@@ -101,6 +101,20 @@ name!(
     is_slug
 );
 
+/// What the host's own methods begin with, those that are planned included. No game may answer in their place.
+const HOST_NAMES: [&str; 12] = [
+    "rpc", "session", "wallet", "round", "game", "player", "ledger", "outbox", "notify", "stats", "tracking",
+    "fairness",
+];
+
+impl GameId {
+    /// Whether the host's own methods are called by it: then no game can have it.
+    #[must_use]
+    pub fn is_of_host(&self) -> bool {
+        HOST_NAMES.contains(&self.as_str())
+    }
+}
+
 name!(
     /// Who answers for a game's releases, as the operator's configuration names them.
     PublisherName,

@@ -12,7 +12,7 @@ mod statistics;
 pub use self::{
     notifications::{NotificationCaller, NotificationParts, NotificationService, Numbers, Who},
     operator::{Operator, OperatorService},
-    player::{PlayerCaller, PlayerService},
+    player::{PlayerCaller, PlayerService, player_document},
 };
 
 use serde_json::{Map, Value};

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{bearer_token, discover, host_method::HostMethods, take_idempotency_key};
 use crate::{
-    catalog::{Catalog, Games},
+    catalog::{Catalog, Games, Playable},
     errors::{ErrorReply, HostError},
     fairness::ClientSeed,
     identity::{AggregateId, GameId, PlayerId, RoundId, SessionId},
@@ -105,6 +105,9 @@ struct GameRow {
     methods: Vec<String>,
 }
 
+/// What players' methods are called together.
+const TITLE: &str = "Croupier: games";
+
 fn methods() -> Result<HostMethods, SchemaError> {
     HostMethods::default()
         .with::<Nothing, SessionInfo>("session.info", "The session of the token.")?
@@ -127,6 +130,14 @@ fn methods() -> Result<HostMethods, SchemaError> {
         )?
         .with::<Nothing, Vec<GameRow>>("game.list", "The games that can be played.")?
         .with::<Nothing, Map<String, Value>>("rpc.discover", "This document.")
+}
+
+/// The OpenRPC document of what players of these games can call.
+///
+/// # Errors
+/// None in practice: the host's own schemas compile, and those of games have.
+pub fn player_document(games: &[Arc<Playable>]) -> Result<Json, SchemaError> {
+    discover::document(TITLE, &methods()?, games)
 }
 
 impl PlayerService {
@@ -174,7 +185,7 @@ impl PlayerService {
         if let Some(document) = document.as_ref().filter(|document| Arc::ptr_eq(&document.games, &games)) {
             return Ok(document.text.clone());
         }
-        let text = discover::document("Croupier: games", &self.methods, &self.catalog.playables());
+        let text = discover::document(TITLE, &self.methods, &self.catalog.playables());
         let text = text.map_err(|error| {
             tracing::error!(%error, "the games have no document");
             ErrorReply::internal()

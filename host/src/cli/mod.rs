@@ -2,10 +2,13 @@
 
 mod bench;
 mod build;
+mod check;
+mod client;
 mod dev;
 mod fair;
 mod game;
 mod ledger;
+mod new;
 mod railgun;
 mod replay;
 mod round;
@@ -14,7 +17,7 @@ mod store;
 mod tracking;
 mod worker;
 
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -36,11 +39,14 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(new::New),
     Dev(dev::Dev),
     Serve(serve::Serve),
     Railgun(railgun::Railgun),
     Worker(worker::Worker),
     Build(build::Build),
+    Check(check::Check),
+    Client(client::Client),
     #[command(subcommand)]
     Game(game::Game),
     #[command(subcommand)]
@@ -58,12 +64,15 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what the command line says.
+    /// Does what the command line says; the status to end with.
     ///
     /// # Errors
     /// What went wrong, in words for the terminal.
-    pub fn run(self) -> anyhow::Result<()> {
-        match self.command {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let done = match self.command {
+            Command::Check(check) => return Ok(check.run()),
+            Command::New(new) => new.run(),
+            Command::Client(client) => client.run(),
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
             Command::Railgun(railgun) => railgun.run(),
@@ -77,7 +86,8 @@ impl Cli {
             Command::Store(store) => store.run(),
             Command::Tracking(tracking) => tracking.run(),
             Command::Bench(bench) => bench.run(),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 

@@ -39,9 +39,14 @@ impl Serve {
     }
 }
 
+/// Names the host that commands ask. It begins like the variables of options, and is none of a host's own.
+pub(super) const HOST_VARIABLE: &str = "CROUPIER_HOST";
+
 /// The environment's variables that are text; ours all are.
 pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    let variables = std::env::vars_os();
+    let variables = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    variables.filter(|(name, _)| name != HOST_VARIABLE)
 }
 
 pub(super) async fn listen(address: &str) -> anyhow::Result<TcpListener> {

@@ -175,6 +175,10 @@ pub struct Done {
     pub effects: Vec<Effect>,
     /// Where the time went.
     pub timing: Timing,
+    /// The largest linear memory that it had.
+    pub memory_bytes: usize,
+    /// Its own last words, where it has panicked.
+    pub panic: Option<String>,
 }
 
 /// What a game says to a call that it survived.
@@ -242,6 +246,12 @@ impl Engine {
             settings,
             _ticker: ticker,
         })
+    }
+
+    /// What its operator has chosen.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Runs one step of a release.

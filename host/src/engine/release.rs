@@ -274,16 +274,10 @@ fn check_preamble(bytes: &[u8]) -> Result<(), LoadError> {
     }
 }
 
-/// What the host's own methods begin with, those that are planned included. No game may answer in their place.
-const HOST_NAMES: [&str; 12] = [
-    "rpc", "session", "wallet", "round", "game", "player", "ledger", "outbox", "notify", "stats", "tracking",
-    "fairness",
-];
-
 fn checked(descriptor: GuestDescriptor) -> Result<Descriptor, LoadError> {
     let bad = |what: String| LoadError::BadDescriptor(what);
     let id = descriptor.id.parse::<GameId>().map_err(|error| bad(error.to_string()))?;
-    if HOST_NAMES.contains(&id.as_str()) {
+    if id.is_of_host() {
         return Err(bad(format!("'{id}' is the host's own: its methods are called by that name")));
     }
     if descriptor.methods.is_empty() {

@@ -30,6 +30,8 @@ pub(super) struct StepState {
     migrating: bool,
     ticks_left: u128,
     memory_bytes_max: usize,
+    /// The largest memory so far.
+    memory_bytes: usize,
     host_calls: u32,
     host_time: Option<Duration>,
     log: Vec<(&'static str, String)>,
@@ -152,6 +154,7 @@ impl StepState {
             migrating: false,
             ticks_left: settings.step_compute_max.as_millis().div_ceil(TICK.as_millis()),
             memory_bytes_max: settings.memory_bytes_max,
+            memory_bytes: 0,
             host_calls: 0,
             host_time: None,
             log: Vec::new(),
@@ -256,6 +259,8 @@ impl StepState {
             draws: play.chance.into_draws(),
             effects: play.effects,
             timing,
+            memory_bytes: self.memory_bytes,
+            panic: self.panic_message,
         }
     }
 }
@@ -285,7 +290,11 @@ pub(super) fn log_line(message: &str) -> String {
 /// Growth beyond the bound ends the step, so that a game that wants too much is told apart from one that failed.
 impl ResourceLimiter for StepState {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.memory_bytes_max { Err(Malfunction::OutOfMemory.into()) } else { Ok(true) }
+        if desired > self.memory_bytes_max {
+            return Err(Malfunction::OutOfMemory.into());
+        }
+        self.memory_bytes = self.memory_bytes.max(desired);
+        Ok(true)
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {

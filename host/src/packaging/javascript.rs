@@ -60,7 +60,7 @@ struct Package {
 }
 
 /// The package's name without its scope.
-fn package_name(game: &Path) -> Result<String, BuildError> {
+pub(super) fn package_name(game: &Path) -> Result<String, BuildError> {
     let file = game.join(FILE);
     let text = fs::read(&file).map_err(io_error(&file))?;
     let package: Package = serde_json::from_slice(&text)

@@ -7,10 +7,14 @@ use std::{
 
 use thiserror::Error;
 
-pub use self::rust::componentize;
+pub use self::{
+    rust::componentize,
+    sources::{Sources, games_at},
+};
 
 mod javascript;
 mod rust;
+mod sources;
 
 /// A component that was built.
 #[derive(Clone, Debug)]
@@ -106,8 +110,7 @@ pub fn build(game: &Path, output: &Path) -> Result<Built, BuildError> {
     } else if is_javascript(game) {
         javascript::build(game)?
     } else {
-        let reason = format!("there is no game in it: neither {} nor {}", rust::FILE, javascript::FILE);
-        return Err(BuildError::NotAGame { path: game.to_owned(), reason });
+        return Err(not_a_game(game));
     };
     fs::create_dir_all(output).map_err(io_error(output))?;
     let path = output.join(format!("{}.wasm", component.name));
@@ -116,6 +119,31 @@ pub fn build(game: &Path, output: &Path) -> Result<Built, BuildError> {
     fs::write(&unfinished, &component.bytes).map_err(io_error(&unfinished))?;
     fs::rename(&unfinished, &path).map_err(io_error(&path))?;
     Ok(Built { name: component.name, path, bytes: component.bytes.len() })
+}
+
+/// The name of the package in a game's folder, which its component has too.
+///
+/// # Errors
+/// [`BuildError`].
+pub fn name(game: &Path) -> Result<String, BuildError> {
+    if is_rust(game) {
+        rust::package_name(game)
+    } else if is_javascript(game) {
+        javascript::package_name(game)
+    } else {
+        Err(not_a_game(game))
+    }
+}
+
+/// Whether a folder holds a game: a crate or a package.
+#[must_use]
+pub fn is_game(folder: &Path) -> bool {
+    is_rust(folder) || is_javascript(folder)
+}
+
+fn not_a_game(folder: &Path) -> BuildError {
+    let reason = format!("there is no game in it: neither {} nor {}", rust::FILE, javascript::FILE);
+    BuildError::NotAGame { path: folder.to_owned(), reason }
 }
 
 /// The games in a folder: its subfolders that hold a crate or a package, in order.
@@ -127,7 +155,7 @@ pub fn games_in(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
     let mut games = Vec::new();
     for entry in entries {
         let path = entry.map_err(io_error(folder))?.path();
-        if is_rust(&path) || is_javascript(&path) {
+        if is_game(&path) {
             games.push(path);
         }
     }

@@ -43,6 +43,8 @@ struct Package {
     library: String,
     target_directory: PathBuf,
     workspace_root: PathBuf,
+    /// Folders outside of the workspace that the package depends on, each with the package's name there.
+    outside: Vec<(PathBuf, String)>,
 }
 
 #[derive(Deserialize)]
@@ -57,12 +59,25 @@ struct MetadataPackage {
     name: String,
     manifest_path: PathBuf,
     targets: Vec<MetadataTarget>,
+    dependencies: Vec<MetadataDependency>,
+}
+
+#[derive(Deserialize)]
+struct MetadataDependency {
+    name: String,
+    /// Where it is, unless it comes from a registry or a repository.
+    path: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
 struct MetadataTarget {
     name: String,
     crate_types: Vec<String>,
+}
+
+/// The package's name.
+pub(super) fn package_name(game: &Path) -> Result<String, BuildError> {
+    package(game).map(|package| package.name)
 }
 
 fn package(game: &Path) -> Result<Package, BuildError> {
@@ -81,7 +96,10 @@ fn package(game: &Path) -> Result<Package, BuildError> {
     let library = package.targets.into_iter().find(|target| target.crate_types.iter().any(|kind| kind == "cdylib"));
     let library = library
         .ok_or_else(|| not_a_game("its Cargo.toml needs [lib] with crate-type = [\"cdylib\", \"rlib\"]".to_owned()))?;
+    let paths = package.dependencies.into_iter().filter_map(|dependency| Some((dependency.path?, dependency.name)));
+    let outside = paths.filter(|(path, _)| !path.starts_with(&metadata.workspace_root)).collect();
     Ok(Package {
+        outside,
         name: package.name,
         library: library.name.replace('-', "_"),
         target_directory: metadata.target_directory,
@@ -128,8 +146,10 @@ fn flags(package: &Package) -> String {
         (home("RUSTUP_HOME", ".rustup"), "/rustup"),
         (package.workspace_root.clone(), "/game"),
     ];
-    let remaps = prefixes.map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
-    let flags: Vec<_> = remaps.into_iter().chain([STACK_SIZE.to_owned()]).collect();
+    let prefixes = prefixes.into_iter().map(|(path, name)| (path, name.to_owned()));
+    let outside = package.outside.iter().map(|(path, name)| (path.clone(), format!("/{name}")));
+    let remaps = prefixes.chain(outside).map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
+    let flags: Vec<_> = remaps.chain([STACK_SIZE.to_owned()]).collect();
     flags.join("\x1f")
 }
 

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 pub use error::{Error, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR};
 pub use params::Params;
-pub use schema::{ParamsSchema, Schema, SchemaError};
+pub use schema::{ParamsSchema, Schema, SchemaError, Violation};
 
 use envelope::{Body, Entry};
 

@@ -93,17 +93,18 @@ impl Schema {
         &self.0
     }
 
-    fn definition(&self, reference: &Value) -> Option<&Value> {
-        self.0.get("$defs")?.get(reference.as_str()?.strip_prefix(DEFS)?)
+    /// What a `$ref` of the schema leads to.
+    pub fn target(&self, reference: &str) -> Option<&Map<String, Value>> {
+        self.0.get("$defs")?.get(reference.strip_prefix(DEFS)?)?.as_object()
     }
 
     /// How many subschemas a check can come to, or none if they are more than `budget`.
     fn spend(&self, schema: &Map<String, Value>, budget: usize) -> Option<usize> {
         let mut budget = budget.checked_sub(1)?;
-        let target = schema.get("$ref").and_then(|reference| self.definition(reference));
+        let target = schema.get("$ref").and_then(|reference| self.target(reference.as_str()?));
         // Definitions count where they are referred to.
         let parts = subschemas(schema).filter(|(keyword, _)| *keyword != "$defs").map(|(_, part)| part);
-        for part in parts.chain(target).filter_map(Value::as_object) {
+        for part in parts.filter_map(Value::as_object).chain(target) {
             budget = self.spend(part, budget)?;
         }
         Some(budget)
@@ -194,9 +195,11 @@ impl ParamsSchema {
     /// Invalid params, with a JSON pointer to the offending member in `data.pointer`; if several offend, up to five
     /// of them are in `data.violations`, each with `pointer` and `message`.
     pub fn check(&self, params: &Value) -> Result<(), Error> {
-        if self.0.is_valid(params) {
-            return Ok(());
-        }
+        if self.0.is_valid(params) { Ok(()) } else { Err(invalid(&self.violations(params))) }
+    }
+
+    /// What does not fit the schema, up to five members.
+    pub fn violations(&self, params: &Value) -> Vec<Violation> {
         let mut violations = Vec::new();
         for error in self.0.iter_errors(params) {
             collect(&error, params, &mut violations);
@@ -205,13 +208,17 @@ impl ParamsSchema {
             }
         }
         violations.truncate(VIOLATIONS_MAX);
-        Err(invalid(&violations))
+        violations
     }
 }
 
-struct Violation {
-    pointer: String,
-    message: String,
+/// A member that does not fit its schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON pointer to the member; empty for the whole.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub message: String,
 }
 
 fn invalid(violations: &[Violation]) -> Error {

@@ -22,7 +22,7 @@ pub use self::{
     account::{PaymentRequest, SessionRequest},
     again::{NotAgain, again},
     fairness::SeedsRequest,
-    play::PlayRequest,
+    play::{PlayRequest, close_round},
     view::{HistoryQuery, View},
 };
 use self::{group::Groups, lane::Lanes};

@@ -216,7 +216,11 @@ pub(super) fn settle(done: &mut Done, release: &Release, method: &str) {
     }
 }
 
-fn close_round(money: &mut RoundMoney, round_open: bool) -> Result<(), Malfunction> {
+/// Settles a round unless the game keeps it open.
+///
+/// # Errors
+/// Where the game's answer does not fit the money that it has moved.
+pub fn close_round(money: &mut RoundMoney, round_open: bool) -> Result<(), Malfunction> {
     match (money.round(), round_open) {
         (None, true) => Err(Malfunction::InvalidReply("it keeps a round open that no stake has opened".to_owned())),
         (_, true) => Ok(()),

@@ -96,7 +96,7 @@ impl Sign {
 }
 
 /// Where a component's signature is looked for.
-pub(super) fn signature_path(component: &Path) -> PathBuf {
+pub(in crate::cli) fn signature_path(component: &Path) -> PathBuf {
     let mut path = component.as_os_str().to_owned();
     path.push(".sig");
     path.into()

@@ -11,6 +11,11 @@ mod views;
 
 use clap::Subcommand;
 
+pub(super) use self::{
+    keys::signature_path,
+    table::{plain, short},
+};
+
 /// Sign, publish and look after the releases of games
 ///
 /// A release is one build of a game, named by the SHA-256 of its component. keygen and sign work on files; the other

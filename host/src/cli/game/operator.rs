@@ -7,7 +7,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json, value::RawValue};
 
-use super::table::plain;
+use super::{super::serve::HOST_VARIABLE, table::plain};
 
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Compiling a large game, or proving every release of a host, takes its time.
@@ -18,7 +18,7 @@ const ANSWER_BYTES_MAX: u64 = 256 << 20;
 #[derive(Args)]
 pub(super) struct Operator {
     /// The host that is asked
-    #[arg(long, default_value = "http://127.0.0.1:7070", value_name = "URL", value_parser = url)]
+    #[arg(long, env = HOST_VARIABLE, default_value = "http://127.0.0.1:7070", value_name = "URL", value_parser = url)]
     host: String,
     /// The operator's token, operator.token of the host's configuration
     #[arg(long, env = "CROUPIER_OPERATOR_TOKEN", hide_env_values = true, value_name = "TOKEN")]

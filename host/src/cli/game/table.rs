@@ -21,12 +21,12 @@ pub(super) fn table<const COLUMNS: usize>(headings: [&str; COLUMNS], rows: &[[St
 }
 
 /// Text on one line, without what a terminal would take for an order: titles and reasons are other people's words.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::cli) fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 /// A digest as people compare it.
-pub(super) fn short(digest: &ReleaseDigest) -> String {
+pub(in crate::cli) fn short(digest: &ReleaseDigest) -> String {
     digest.to_string().chars().take(12).collect()
 }
 
