@@ -80,6 +80,9 @@ pub(super) struct Simulate {
     /// Write the report as JSON to this file; "-" for the standard output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the report to this file as a page with plots, which needs nothing else
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// Of what a bet is played without --rounds.
@@ -182,15 +185,15 @@ impl Simulate {
                 kept_at = Instant::now();
             }
         };
-        let ended =
-            simulation::run(subject, &plan, threads, &mut state, signals::stop_signal()?, &mut progress).await;
+        let ended = simulation::run(subject, &plan, threads, &mut state, signals::stop_signal()?, &mut progress).await;
         bar.finish_and_clear();
         self.keep(&state)?;
         if let Some(error) = not_kept {
             return Err(error);
         }
         if ended? == Ended::Stopped {
-            let then = if self.state.is_some() { ": run it again, and it goes on" } else { "; --state would have kept it" };
+            let then =
+                if self.state.is_some() { ": run it again, and it goes on" } else { "; --state would have kept it" };
             anyhow::bail!("stopped after {} of {total} rounds{then}", state.rounds());
         }
         let (rounds, seconds) = (state.rounds() - rounds_before, begun.elapsed().as_secs_f64());
@@ -228,6 +231,9 @@ impl Simulate {
     }
 
     fn write(&self, report: &Report) -> anyhow::Result<()> {
+        if let Some(path) = &self.html {
+            fs::write(path, report.html()).with_context(|| format!("{} cannot be written", path.display()))?;
+        }
         let json = self.json.as_deref();
         if json == Some(Path::new("-")) {
             println!("{}", serde_json::to_string_pretty(report)?);

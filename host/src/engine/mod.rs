@@ -282,13 +282,7 @@ impl Engine {
         self.run_step(release, step, chance, true).await
     }
 
-    async fn run_step(
-        &self,
-        release: &Release,
-        step: Step,
-        chance: Chance,
-        measured: bool,
-    ) -> Result<Done, NotRun> {
+    async fn run_step(&self, release: &Release, step: Step, chance: Chance, measured: bool) -> Result<Done, NotRun> {
         let _place_of_game = self.place(release.places()).await?;
         let _place = self.place(&self.places).await?;
         let Step { call, money, documents, migrate_from, may_notify, seed: _ } = step;

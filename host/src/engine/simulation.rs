@@ -118,8 +118,10 @@ impl Engine {
             let told = format!("{} numbers for {rounds} rounds", tally.outcomes.len());
             return Err(SimulationError::Nonsense(told));
         }
-        let method = |exported::MethodTally { name, calls, staked, refunded, paid }| {
-            MethodTally { name, calls, moved: Moved { staked, refunded, paid } }
+        let method = |exported::MethodTally { name, calls, staked, refunded, paid }| MethodTally {
+            name,
+            calls,
+            moved: Moved { staked, refunded, paid },
         };
         Ok(Tally {
             outcomes: outcomes.iter().map(|&[staked, paid]| (staked, paid)).collect(),
@@ -171,7 +173,8 @@ fn call(call: exported::TracedCall) -> Result<TracedCall, String> {
     let json = |what: &str, text: String| {
         Json::parse(text).map_err(|error| format!("the {what} of '{method}' are not JSON: {error}"))
     };
-    let draws = serde_json::from_str(&draws).map_err(|error| format!("the draws of '{method}' do not read: {error}"))?;
+    let draws =
+        serde_json::from_str(&draws).map_err(|error| format!("the draws of '{method}' do not read: {error}"))?;
     let (params, body) = (json("params", params)?, json("results", body)?);
     let moved = Moved { staked, refunded, paid };
     Ok(TracedCall { params, body, method, draws, moved, events, round_open })

@@ -44,7 +44,8 @@ impl Plan {
     /// The batches of a bet that are verified: the first one, and others that the seed chooses.
     pub(super) fn sample(&self, bet: &str) -> Vec<(u64, u32)> {
         let batches = self.rounds.div_ceil(u64::from(self.batch_rounds));
-        let chosen = words(&format!("croupier simulation sample {} {bet}", self.seed)).map(|word| word % batches.max(1));
+        let chosen =
+            words(&format!("croupier simulation sample {} {bet}", self.seed)).map(|word| word % batches.max(1));
         let mut numbers: Vec<u64> = [0].into_iter().chain(chosen).take(SAMPLE_BATCHES).collect();
         numbers.sort_unstable();
         numbers.dedup();
@@ -104,7 +105,14 @@ mod tests {
 
     #[test]
     fn rounds_are_read_as_people_write_them() {
-        for (text, rounds) in [("7", 7), ("100M", 100_000_000), ("1e8", 100_000_000), ("250k", 250_000), ("1_000", 1_000), ("2G", 2_000_000_000)] {
+        for (text, rounds) in [
+            ("7", 7),
+            ("100M", 100_000_000),
+            ("1e8", 100_000_000),
+            ("250k", 250_000),
+            ("1_000", 1_000),
+            ("2G", 2_000_000_000),
+        ] {
             assert_eq!(text.parse::<RoundCount>().unwrap(), RoundCount(rounds), "{text}");
         }
         for text in ["", "0", "-1", "1.5M", "M", "1e", "e8", "1e30", "ten"] {

@@ -54,7 +54,9 @@ pub enum StateError {
     #[error("it was measured with another {0}")]
     Other(&'static str),
     /// It has a batch of other length than the plan.
-    #[error("its last batch ends where its run did, and this run goes on: begin this one with --first-batch {next}, and merge them")]
+    #[error(
+        "its last batch ends where its run did, and this run goes on: begin this one with --first-batch {next}, and merge them"
+    )]
     Unfinished {
         /// The batch after it.
         next: u64,
@@ -73,8 +75,7 @@ impl State {
     /// Nothing measured yet.
     #[must_use]
     pub fn new(identity: Identity, bets: Vec<Bet>) -> Self {
-        let measured =
-            |Bet { name, summary }| Measured { name, summary, statistics: Statistics::default() };
+        let measured = |Bet { name, summary }| Measured { name, summary, statistics: Statistics::default() };
         Self { version: VERSION, identity, bets: bets.into_iter().map(measured).collect() }
     }
 
@@ -192,7 +193,10 @@ mod tests {
     fn what_was_kept_is_gone_on_with() {
         let mut begun = state(&[]);
         begun.go_on_with(state(&[(1, 4)]), &PLAN).unwrap();
-        assert_eq!(begun.missing(&PLAN).map(|(_, batch, rounds)| (batch, rounds)).collect::<Vec<_>>(), [(0, 4), (2, 2)]);
+        assert_eq!(
+            begun.missing(&PLAN).map(|(_, batch, rounds)| (batch, rounds)).collect::<Vec<_>>(),
+            [(0, 4), (2, 2)]
+        );
         assert_eq!(begun.rounds(), 4);
         let further = Plan { rounds: 12, ..PLAN };
         assert_eq!(begun.go_on_with(state(&[(2, 2)]), &further), Err(StateError::Unfinished { next: 3 }));

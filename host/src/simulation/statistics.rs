@@ -119,7 +119,8 @@ impl Statistics {
         statistics.multiples = multiples.into_iter().chain((lost > 0).then_some((0, lost))).collect();
         for method in tally.methods {
             let Moved { staked, refunded, paid } = method.moved;
-            let of_tally = Method { calls: method.calls, staked: staked.into(), refunded: refunded.into(), paid: paid.into() };
+            let of_tally =
+                Method { calls: method.calls, staked: staked.into(), refunded: refunded.into(), paid: paid.into() };
             statistics.methods.entry(method.name).or_default().add(&of_tally);
         }
         for (name, count) in tally.events {

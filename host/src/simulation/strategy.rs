@@ -122,8 +122,7 @@ impl Strategy {
 
     /// The call of the first rule that holds of the last reply.
     pub(super) fn next(&self, reply: &Json) -> Result<Call, String> {
-        let reply_value: serde_json::Value = serde_json::from_str(reply.as_str()).map_err(|error| error.to_string())?;
-        let context = Value::from_serialize(&reply_value);
+        let context: Value = serde_json::from_str(reply.as_str()).map_err(|error| error.to_string())?;
         for (when, call) in &self.rules {
             let holds = when.eval(context.clone()).map_err(|error| format!("a rule's condition fails: {error}"))?;
             if holds.is_true() {

@@ -7,6 +7,7 @@ pub(crate) const AMOUNT_MAX: u64 = (1 << 53) - 1;
 pub(crate) const DOCUMENTS_BYTES_MAX: usize = 16 * 1024;
 
 /// The result.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) const REPLY_BYTES_MAX: usize = 64 * 1024;
 
 /// Stakes, payouts and refunds.

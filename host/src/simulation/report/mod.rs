@@ -1,5 +1,7 @@
 //! What was measured, against what the game declares: one report, in three forms. It depends on the rounds alone.
 
+mod html;
+mod plots;
 mod text;
 
 use std::collections::BTreeMap;
@@ -25,9 +27,8 @@ const POINTS_MAX: usize = 240;
 /// The shares of rounds whose wins are told.
 const QUANTILES: [f64; 7] = [0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 0.99999];
 /// Where the classes of wins begin, in stakes; the last one has no end.
-const CLASSES: [f64; 19] = [
-    0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5,
-];
+const CLASSES: [f64; 19] =
+    [0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5];
 
 /// All of a run.
 #[derive(Debug, Serialize)]
@@ -125,9 +126,8 @@ impl Report {
     #[must_use]
     pub fn of(state: &State, game: &Descriptor) -> Self {
         let standard_errors = joint_standard_errors(state.bets().count());
-        let bets = state
-            .bets()
-            .map(|(bet, measured)| BetReport::of(bet.name, bet.summary, measured, game, standard_errors));
+        let bets =
+            state.bets().map(|(bet, measured)| BetReport::of(bet.name, bet.summary, measured, game, standard_errors));
         let bets: Vec<_> = bets.collect();
         let identity = state.identity();
         Self {

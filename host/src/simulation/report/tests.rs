@@ -84,3 +84,14 @@ fn the_text_says_what_was_measured_and_whether_it_agrees() {
     }
     assert!(Report::of(&state(1), &descriptor(1, 1)).to_string().contains("DOES NOT AGREE"));
 }
+
+#[test]
+fn the_page_loads_nothing_and_takes_no_ones_words_for_its_own() {
+    let page = Report::of(&state(2), &descriptor(950_000, 1_900_000)).html();
+    for words in ["Dice &lt;1&gt;", "agrees with what the game declares", "prefers-color-scheme", "<svg", "bet-1"] {
+        assert!(page.contains(words), "{words}");
+    }
+    for words in ["Dice <1>", "http", "src=", "url(", "@import", "<script", "NaN", "inf"] {
+        assert!(!page.contains(words), "{words}");
+    }
+}

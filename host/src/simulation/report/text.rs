@@ -12,8 +12,12 @@ impl fmt::Display for Report {
         for bet in &self.bets {
             write_bet(f, self, bet)?;
         }
-        let wrong: Vec<_> =
-            self.bets.iter().filter(|bet| !(bet.rtp_agrees && bet.max_win_agrees)).map(|bet| bet.name.as_str()).collect();
+        let wrong: Vec<_> = self
+            .bets
+            .iter()
+            .filter(|bet| !(bet.rtp_agrees && bet.max_win_agrees))
+            .map(|bet| bet.name.as_str())
+            .collect();
         if self.agrees {
             writeln!(f, "\nAGREES: what was measured is what the game declares.")
         } else {

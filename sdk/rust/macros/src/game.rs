@@ -5,8 +5,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, Expr, ExprLit, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, MetaNameValue, Path, Result,
-    ReturnType, Token, Type, Visibility,
+    Attribute, Error, Expr, ExprLit, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, MetaNameValue, Path,
+    Result, ReturnType, Token, Type, Visibility,
 };
 
 /// The block as it was, and what makes a game of it or says why it is none.
@@ -137,7 +137,9 @@ impl Arguments {
                         "rtp_ppm" => &mut rtp_ppm,
                         "max_win_ppm" => &mut max_win_ppm,
                         "state_version" => &mut state_version,
-                        "simulation" => return Err(Error::new_spanned(path, "`simulation` stands alone: it has no value")),
+                        "simulation" => {
+                            return Err(Error::new_spanned(path, "`simulation` stands alone: it has no value"));
+                        }
                         other => {
                             let message = format!(
                                 "unknown argument `{other}`: there are id, title, rtp_ppm, max_win_ppm, version, \

@@ -77,7 +77,10 @@ fn outcomes_methods_and_events_are_those_of_the_rounds() {
     let wins = tally.outcomes.iter().filter(|outcome| outcome.paid > 0).count();
     assert!((900..1_100).contains(&wins), "{wins}");
     let [begin, climb] = &tally.methods[..] else { panic!("{:?}", tally.methods) };
-    assert_eq!((begin.name, begin.calls, begin.moved), ("begin", 8_000, Moved { staked: 88_000, refunded: 8_000, paid: 0 }));
+    assert_eq!(
+        (begin.name, begin.calls, begin.moved),
+        ("begin", 8_000, Moved { staked: 88_000, refunded: 8_000, paid: 0 })
+    );
     assert_eq!((climb.name, climb.moved.paid), ("climb", 80 * wins as u64));
     assert_eq!(tally.events["climbed"], begin.calls + climb.calls);
 }
