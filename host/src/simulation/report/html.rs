@@ -96,7 +96,7 @@ impl Report {
         write_table(
             page,
             "Method",
-            &["Calls a round", "Staked", "Refunded", "Paid", "Of the return"],
+            &["Calls a round", "Staked", "Refunded", "Paid", "Of the stakes"],
             bet.methods.iter().map(|method| {
                 let amounts = [method.staked, method.refunded, method.paid].map(grouped);
                 let [staked, refunded, paid] = amounts;
