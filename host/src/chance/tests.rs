@@ -166,7 +166,8 @@ proptest! {
 /// What a step has drawn, given to another that asks for the same.
 #[test]
 fn a_script_answers_what_it_was_made_of() {
-    let ask = |chance: &mut Chance| (chance.below(37), chance.weighted(&[0, 5, 2]), chance.shuffled(5), chance.shuffled(1));
+    let ask =
+        |chance: &mut Chance| (chance.below(37), chance.weighted(&[0, 5, 2]), chance.shuffled(5), chance.shuffled(1));
     let mut drawn = Chance::new(Seed::from_bytes([5; 32]));
     let answers = ask(&mut drawn);
     let draws = drawn.into_draws();

@@ -287,7 +287,8 @@ impl Engine {
         let _place = self.place(&self.places).await?;
         let Step { call, money, documents, migrate_from, may_notify, seed: _ } = step;
         let method = call.method.clone();
-        let mut store = self.store(StepState::playing((money, documents), chance, may_notify, &self.settings, measured));
+        let mut store =
+            self.store(StepState::playing((money, documents), chance, may_notify, &self.settings, measured));
         let mut timing = Timing::default();
         let outcome = handle(&mut store, release, call, migrate_from, &mut timing).await;
         let mut state = store.into_data();

@@ -5,7 +5,7 @@ use super::Subject;
 use crate::{
     aggregate::Documents,
     chance::{Draw, Seed},
-    engine::{Answer, Call, Moved, NotRun, Step},
+    engine::{Answer, Call, MayNotify, Moved, NotRun, Step},
     identity::{AggregateId, PlayerId, RoundId},
     json::Json,
     money::{Account, Amount, Currency, Ledger, Transfer},
@@ -85,7 +85,7 @@ impl<'a> Seat<'a> {
                 Draws::Seed(seed) => seed,
                 Draws::Script(_) => Seed::from_bytes([0; 32]),
             },
-            granted: None,
+            may_notify: MayNotify::Granted(None),
         };
         let done = match draws {
             Draws::Seed(_) => self.subject.engine.run(release, step).await,

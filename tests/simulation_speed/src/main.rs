@@ -22,7 +22,15 @@ type Native = fn(&str, u64) -> u64;
 
 fn main() -> anyhow::Result<()> {
     let threads = std::thread::available_parallelism()?.get();
-    println!("{:<12} {:<16} {:>12} {:>12} {:>7} {:>14}", "game", "bet", "native/s", "component/s", "share", format!("on {threads} cores/s"));
+    println!(
+        "{:<12} {:<16} {:>12} {:>12} {:>7} {:>14}",
+        "game",
+        "bet",
+        "native/s",
+        "component/s",
+        "share",
+        format!("on {threads} cores/s")
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_time().build()?;
     runtime.block_on(async {
         let settings = Settings { step_compute_max: Duration::from_secs(60), ..Settings::default() };
@@ -39,7 +47,13 @@ fn main() -> anyhow::Result<()> {
     })
 }
 
-async fn measure(engine: &Arc<Engine>, threads: usize, game: &str, bet: &'static str, native: Native) -> anyhow::Result<()> {
+async fn measure(
+    engine: &Arc<Engine>,
+    threads: usize,
+    game: &str,
+    bet: &'static str,
+    native: Native,
+) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let built = packaging::build(&Path::new("games").join(game), folder.path())?;
     let release = Arc::new(engine.load(std::fs::read(built.path)?).await?);
@@ -73,7 +87,10 @@ async fn measure(engine: &Arc<Engine>, threads: usize, game: &str, bet: &'static
     let rate = |batches: u64, took: Duration| (batches * u64::from(BATCH)) as f64 / took.as_secs_f64();
     let (native, component) = (rate(BATCHES, natively), rate(BATCHES, as_component));
     let together = rate(BATCHES * threads as u64, begun.elapsed());
-    println!("{game:<12} {bet:<16} {native:>12.0} {component:>12.0} {:>6.0}% {together:>14.0}", 100.0 * component / native);
+    println!(
+        "{game:<12} {bet:<16} {native:>12.0} {component:>12.0} {:>6.0}% {together:>14.0}",
+        100.0 * component / native
+    );
     Ok(())
 }
 
