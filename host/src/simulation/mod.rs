@@ -56,7 +56,7 @@ pub enum Error {
     Bets(SimulationError),
     /// It can neither play by itself nor is it told how to.
     #[error(
-        "'{0}' exports no simulation. Implement croupier_sdk::simulation::Simulation and say `simulation` in #[game(...)], or tell \
+        "'{0}' exports no simulation with bets. Implement croupier_sdk::simulation::Simulation and say `simulation` in #[game(...)], or tell \
          with --strategy FILE which calls to make; 'croupier simulate --help' shows such a file"
     )]
     NoBets(String),
@@ -113,7 +113,18 @@ impl Subject {
         if !release.simulates() {
             return Err(Error::NoBets(release.descriptor().id.to_string()));
         }
-        self.engine.bets(release).await.map_err(Error::Bets)
+        let bets = self.engine.bets(release).await.map_err(Error::Bets)?;
+        if bets.is_empty() {
+            return Err(Error::NoBets(release.descriptor().id.to_string()));
+        }
+        let is_twice = |(place, bet): (usize, &Bet)| bets[..place].iter().any(|other| other.name == bet.name);
+        match bets.iter().enumerate().position(is_twice) {
+            Some(place) => {
+                let nonsense = format!("bet '{}' is there twice", bets[place].name);
+                Err(Error::Bets(SimulationError::Nonsense(nonsense)))
+            }
+            None => Ok(bets),
+        }
     }
 
     /// Those of these names, or all of them where none is named.
