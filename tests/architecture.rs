@@ -92,6 +92,12 @@ const MODULES: &[(&str, &[&str])] = &[
             "tokens", "tracking",
         ],
     ),
+    (
+        "simulation",
+        &[
+            "aggregate", "catalog", "chance", "engine", "facts", "identity", "json", "money", "record", "rounds",
+        ],
+    ),
     ("http", &["api", "rpc", "store"]),
     (
         "host",
@@ -111,7 +117,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "cli",
         &[
             "api", "bench", "catalog", "chance", "check", "client", "cluster", "config", "data_directory", "engine", "examples",
-            "fairness", "host", "identity", "ledger", "listing", "moving", "packaging", "record", "replay", "scaffold", "signals", "signing", "store", "telemetry", "tracking",
+            "fairness", "host", "identity", "ledger", "listing", "moving", "packaging", "record", "replay", "scaffold", "signals", "signing", "simulation", "store", "telemetry", "tracking",
         ],
     ),
 ];
@@ -130,7 +136,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("http_body_util", &["http", "bench"]),
     ("wit_component", &["packaging"]),
     ("jsonschema", &["rpc"]),
-    ("minijinja", &["templates"]),
+    // Words in templates; conditions in strategies.
+    ("minijinja", &["simulation", "templates"]),
     ("form_urlencoded", &["providers"]),
     ("httpdate", &["providers"]),
     ("reqwest", &["providers", "register"]),
@@ -143,7 +150,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("jiff", &["cli", "facts"]),
     ("indicatif", &["cli", "bench"]),
     ("tracing_subscriber", &["telemetry"]),
-    ("toml", &["config"]),
+    ("toml", &["config", "simulation"]),
     ("hmac", &["fairness", "providers", "tokens"]),
     ("ed25519_dalek", &["signing"]),
     ("rand_chacha", &["chance"]),

@@ -14,6 +14,7 @@ use crate::harness;
 const RELEASED: &[(&str, &str)] = &[
     ("0.1.0", "926a63345182a8e5d06e98ee3823919a431def4088e9cfba2ac3aca8a8ff6512"),
     ("0.1.1", "923922e8a46f703524cea94b4a9dbcd4bb3387df14124462398dd78d4872362f"),
+    ("0.1.2", "8d3cb17ce3436eda324c20e7f69303576a50cf5802d04e54b6f64ccb4f26e669"),
 ];
 
 /// A text of the contract.

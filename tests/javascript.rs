@@ -323,3 +323,22 @@ fn lockfiles_name_no_registry() {
         assert_eq!(named, None, "{folder}");
     }
 }
+
+/// The shipped strategy plays every bet; without one the command says what to do.
+#[test]
+fn plinko_is_simulated_by_its_strategy() {
+    let simulate = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_croupier"));
+        command.arg("simulate").arg(GAMES.join("plinko.wasm")).args(arguments).output().unwrap()
+    };
+    let strategy = harness::root().join("games/plinko/strategy.toml");
+    let arguments = ["--strategy", strategy.to_str().unwrap(), "--rounds", "1500", "--seed", "1", "--json", "-"];
+    let said = simulate(&arguments);
+    assert_eq!(said.status.code(), Some(0), "{}", words(&said));
+    let report: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(report["bets"].as_array().unwrap().len(), 4);
+    assert_eq!(simulate(&arguments).stdout, said.stdout, "the same seed gives the same report");
+    let said = simulate(&[]);
+    assert_eq!(said.status.code(), Some(2));
+    assert!(words(&said).contains("'plinko' exports no simulation"), "{}", words(&said));
+}

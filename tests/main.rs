@@ -27,6 +27,7 @@ mod railgun;
 mod releases;
 mod replay;
 mod sessions;
+mod simulation;
 mod steps;
 mod stores;
 mod tracking;

@@ -3,7 +3,7 @@
 
 wasmtime::component::bindgen!({
     path: "../wit",
-    world: "casino-game-with-migration",
+    world: "casino-game-with-everything",
     imports: { default: trappable },
     exports: { default: async },
 });

@@ -87,29 +87,58 @@ pub enum DrawError {
     /// More than [`STEP_DRAWS_MAX`] draws in one step.
     #[error("a step draws at most {STEP_DRAWS_MAX} times")]
     TooManyDraws,
+    /// Another draw than the script's next, in a step whose draws are given.
+    #[error("another draw was asked for than the script has")]
+    OffScript,
 }
 
 /// The chance of one step.
 pub struct Chance {
-    generator: ChaCha20Rng,
+    source: Source,
     draws: Vec<Draw>,
     /// Numbers taken so far; a shuffle takes several.
     taken: usize,
+}
+
+/// Where numbers come from.
+enum Source {
+    Generator(Box<ChaCha20Rng>),
+    Script(std::vec::IntoIter<Draw>),
 }
 
 impl Chance {
     /// The chance that a seed holds.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
-        Self { generator: ChaCha20Rng::from_seed(seed.0), draws: Vec::new(), taken: 0 }
+        Self::from(Source::Generator(Box::new(ChaCha20Rng::from_seed(seed.0))))
+    }
+
+    /// Draws that are given, for a step that was played before: each is to be asked for as it was, in the same order.
+    #[must_use]
+    pub fn scripted(draws: Vec<Draw>) -> Self {
+        Self::from(Source::Script(draws.into_iter()))
+    }
+
+    fn from(source: Source) -> Self {
+        Self { source, draws: Vec::new(), taken: 0 }
     }
 
     /// Uniform in `0..bound`.
     ///
     /// # Errors
-    /// [`DrawError::BoundZero`], [`DrawError::TooManyDraws`].
+    /// [`DrawError::BoundZero`], [`DrawError::TooManyDraws`], [`DrawError::OffScript`].
     pub fn below(&mut self, bound: u64) -> Result<u64, DrawError> {
-        let value = self.number_below(bound)?;
+        if bound == 0 {
+            return Err(DrawError::BoundZero);
+        }
+        self.count(1)?;
+        let value = match &mut self.source {
+            Source::Generator(generator) => below(generator, bound),
+            Source::Script(script) => match script.next() {
+                Some(Draw::Below(scripted, value)) if scripted == bound && value < bound => value,
+                _ => return Err(DrawError::OffScript),
+            },
+        };
         self.draws.push(Draw::Below(bound, value));
         Ok(value)
     }
@@ -139,15 +168,14 @@ impl Chance {
         if sum == 0 {
             return Err(DrawError::WeightsZero);
         }
-        let mut rest = self.number_below(sum)?;
-        let mut index = 0;
-        for weight in weights.iter().copied().map(u64::from) {
-            if rest < weight {
-                break;
-            }
-            rest -= weight;
-            index += 1;
-        }
+        self.count(1)?;
+        let index = match &mut self.source {
+            Source::Generator(generator) => pick(weights, below(generator, sum)),
+            Source::Script(script) => match script.next() {
+                Some(Draw::Weighted(scripted, index)) if scripted == sum && is_possible(weights, index) => index,
+                _ => return Err(DrawError::OffScript),
+            },
+        };
         self.draws.push(Draw::Weighted(sum, index));
         Ok(index)
     }
@@ -160,15 +188,15 @@ impl Chance {
         if n as usize > DRAW_CHOICES_MAX {
             return Err(DrawError::TooManyChoices);
         }
-        let mut order: Vec<u32> = (0..n).collect();
-        if order.len() < 2 {
-            // Nothing is left to chance, but it is a draw, and kept.
-            self.count()?;
-        }
-        for last in (1..order.len()).rev() {
-            let chosen = self.number_below(last as u64 + 1)?;
-            order.swap(last, usize::try_from(chosen).expect("a position in the list"));
-        }
+        // Of no elements or one nothing is left to chance, but it is a draw, and kept.
+        self.count((n as usize).saturating_sub(1).max(1))?;
+        let order = match &mut self.source {
+            Source::Generator(generator) => shuffle(generator, n),
+            Source::Script(script) => match script.next() {
+                Some(Draw::Shuffled(order)) if is_permutation(&order, n) => order,
+                _ => return Err(DrawError::OffScript),
+            },
+        };
         self.draws.push(Draw::Shuffled(order.clone()));
         Ok(order)
     }
@@ -185,21 +213,46 @@ impl Chance {
         self.draws
     }
 
-    fn number_below(&mut self, bound: u64) -> Result<u64, DrawError> {
-        if bound == 0 {
-            return Err(DrawError::BoundZero);
-        }
-        self.count()?;
-        Ok(below(&mut self.generator, bound))
-    }
-
-    fn count(&mut self) -> Result<(), DrawError> {
-        if self.taken == STEP_DRAWS_MAX {
+    fn count(&mut self, numbers: usize) -> Result<(), DrawError> {
+        let taken = self.taken + numbers;
+        if taken > STEP_DRAWS_MAX {
             return Err(DrawError::TooManyDraws);
         }
-        self.taken += 1;
+        self.taken = taken;
         Ok(())
     }
+}
+
+fn is_possible(weights: &[u32], index: u32) -> bool {
+    weights.get(index as usize).is_some_and(|weight| *weight > 0)
+}
+
+fn is_permutation(order: &[u32], n: u32) -> bool {
+    let mut sorted = order.to_vec();
+    sorted.sort_unstable();
+    sorted.into_iter().eq(0..n)
+}
+
+/// The index in whose share of the sum of weights the number falls.
+fn pick(weights: &[u32], mut number: u64) -> u32 {
+    let mut index = 0;
+    for weight in weights.iter().copied().map(u64::from) {
+        if number < weight {
+            break;
+        }
+        number -= weight;
+        index += 1;
+    }
+    index
+}
+
+fn shuffle(generator: &mut ChaCha20Rng, n: u32) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..n).collect();
+    for last in (1..order.len()).rev() {
+        let chosen = below(generator, last as u64 + 1);
+        order.swap(last, usize::try_from(chosen).expect("a position in the list"));
+    }
+    order
 }
 
 /// The high word of `number * bound` is in `0..bound`; each result has floor(2^64 / bound) numbers that lead to it,

@@ -43,6 +43,7 @@ pub mod rpc;
 pub mod scaffold;
 pub mod signals;
 pub mod signing;
+pub mod simulation;
 pub mod steps;
 pub mod store;
 pub mod telemetry;

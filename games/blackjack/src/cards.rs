@@ -67,6 +67,8 @@ impl TryFrom<String> for Card {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shoe {
     left: [u8; KINDS],
+    /// All of them.
+    sum: u64,
 }
 
 impl Shoe {
@@ -76,16 +78,18 @@ impl Shoe {
     /// If a card has been seen more often than the shoe holds it.
     pub fn without(seen: impl IntoIterator<Item = Card>) -> Shoe {
         let mut left = [DECKS; KINDS];
+        let mut sum = u64::from(DECKS) * KINDS as u64;
         for card in seen {
             assert!(left[card.kind()] > 0, "more than {DECKS} of {}", String::from(card));
             left[card.kind()] -= 1;
+            sum -= 1;
         }
-        Shoe { left }
+        Shoe { left, sum }
     }
 
     /// How many cards are left.
     pub fn len(&self) -> u64 {
-        self.left.iter().copied().map(u64::from).sum()
+        self.sum
     }
 
     /// True when no card is left.

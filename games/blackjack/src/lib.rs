@@ -25,6 +25,7 @@ pub mod cards;
 pub mod hand;
 pub mod round;
 pub mod settlement;
+mod simulation;
 pub mod strategy;
 pub mod terms;
 pub mod view;
@@ -44,7 +45,7 @@ pub struct Blackjack {
 }
 
 /// What opens a round.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DealParams {
     /// The opening stake in minor units of the session's currency; even, so that every payout is exact.
@@ -85,7 +86,7 @@ pub enum Error {
     Refused(Refusal),
 }
 
-#[game(id = "blackjack", title = "Blackjack", rtp_ppm = RTP_PPM, max_win_ppm = MAX_WIN_PPM)]
+#[game(id = "blackjack", title = "Blackjack", rtp_ppm = RTP_PPM, max_win_ppm = MAX_WIN_PPM, simulation)]
 impl Blackjack {
     /// Opens a round: two cards for the player, one for the dealer.
     pub fn deal(&mut self, table: &mut Table, params: DealParams) -> Result<RoundView, Error> {

@@ -15,6 +15,7 @@ pub mod feature;
 mod par_sheet;
 pub mod paytable;
 pub mod rules;
+mod simulation;
 
 /// What a player leaves at the machine between two calls.
 #[derive(Default, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ pub struct FruitSlots {
 }
 
 /// A spin for a stake.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpinParams {
     /// Stake on each of the 20 lines, in minor units.
@@ -79,7 +80,7 @@ pub enum Error {
     Refused(Refusal),
 }
 
-#[game(id = "fruit-slots", title = "Fruit Slots", rtp_ppm = rules::RTP_PPM, max_win_ppm = rules::MAX_WIN_PPM)]
+#[game(id = "fruit-slots", title = "Fruit Slots", rtp_ppm = rules::RTP_PPM, max_win_ppm = rules::MAX_WIN_PPM, simulation)]
 impl FruitSlots {
     /// Spins once for a stake on each of the 20 lines. Three or more scatters leave the round open for `free_spin`.
     pub fn spin(&mut self, table: &mut Table, params: SpinParams) -> Result<Spin, Error> {

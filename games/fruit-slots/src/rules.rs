@@ -196,6 +196,10 @@ pub fn best_run(line: [Symbol; REELS]) -> Option<(Symbol, usize, u64)> {
     let wilds = run(&line, Wild);
     let symbol = line.get(wilds).map_or(Wild, |&first| first);
     let count = run(&line, symbol);
+    if count < 3 {
+        // Wilds of their own are among the run: most lines end here.
+        return None;
+    }
     let (of_wilds, of_symbol) = (line_pays(Wild, wilds), line_pays(symbol, count));
     let best = if of_wilds > of_symbol { (Wild, wilds, of_wilds) } else { (symbol, count, of_symbol) };
     (best.2 > 0).then_some(best)

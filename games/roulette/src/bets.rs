@@ -22,7 +22,7 @@ pub(crate) const INSIDE_STAKE_MIN: u64 = 10;
 pub(crate) const OUTSIDE_STAKE_MIN: u64 = 100;
 
 /// One bet. Where its kind leaves a choice, `numbers` tell the spot, in any order. Bets on the same spot add up.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Bet {
     /// One number. Pays 35 to 1.
@@ -58,19 +58,19 @@ pub(crate) enum Bet {
 }
 
 /// A number of the wheel.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
-pub(crate) struct Number(#[schemars(range(max = 36))] u64);
+pub(crate) struct Number(#[schemars(range(max = 36))] pub(crate) u64);
 
 /// The first, the second or the third.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
-pub(crate) struct OneToThree(#[schemars(range(min = 1, max = 3))] usize);
+pub(crate) struct OneToThree(#[schemars(range(min = 1, max = 3))] pub(crate) usize);
 
 /// What the player risks on a bet, in minor units. `table` tells the limits of each kind.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
-pub(crate) struct Stake(#[schemars(range(min = 1, max = TABLE_STAKE_MAX))] u64);
+pub(crate) struct Stake(#[schemars(range(min = 1, max = TABLE_STAKE_MAX))] pub(crate) u64);
 
 /// A bet that lies on a spot of the layout.
 #[derive(Debug, Clone, Copy)]

@@ -10,13 +10,14 @@ use layout::{Color, Kind};
 
 mod bets;
 pub mod layout;
+mod simulation;
 
 /// A wheel remembers nothing.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Roulette {}
 
 /// All bets of one spin.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpinParams {
     /// In any order; bets on the same spot add up.
@@ -75,7 +76,7 @@ struct KindRules {
     stake_max: u64,
 }
 
-#[game(id = "roulette", title = "European Roulette", rtp_ppm = bets::RTP_PPM, max_win_ppm = bets::MAX_WIN_PPM)]
+#[game(id = "roulette", title = "European Roulette", rtp_ppm = bets::RTP_PPM, max_win_ppm = bets::MAX_WIN_PPM, simulation)]
 impl Roulette {
     /// Places all bets and spins the wheel once.
     pub fn spin(&mut self, table: &mut Table, params: SpinParams) -> Result<Spin, Error> {

@@ -162,3 +162,34 @@ proptest! {
         prop_assert_eq!(order, (0..n).collect::<Vec<_>>());
     }
 }
+
+/// What a step has drawn, given to another that asks for the same.
+#[test]
+fn a_script_answers_what_it_was_made_of() {
+    let ask =
+        |chance: &mut Chance| (chance.below(37), chance.weighted(&[0, 5, 2]), chance.shuffled(5), chance.shuffled(1));
+    let mut drawn = Chance::new(Seed::from_bytes([5; 32]));
+    let answers = ask(&mut drawn);
+    let draws = drawn.into_draws();
+    let mut scripted = Chance::scripted(draws.clone());
+    assert_eq!(ask(&mut scripted), answers);
+    assert_eq!(scripted.draws(), draws);
+    assert_eq!(scripted.below(2), Err(DrawError::OffScript), "there is no more");
+}
+
+#[test]
+fn a_draw_that_is_not_the_scripts_is_an_error() {
+    let below = |draw| Chance::scripted(vec![draw]).below(6);
+    for draw in [Draw::Below(7, 1), Draw::Below(6, 6), Draw::Weighted(6, 1), Draw::Shuffled(vec![0])] {
+        assert_eq!(below(draw), Err(DrawError::OffScript));
+    }
+    let weighted = |draw| Chance::scripted(vec![draw]).weighted(&[0, 5]);
+    for draw in [Draw::Weighted(6, 1), Draw::Weighted(5, 0), Draw::Weighted(5, 2), Draw::Below(5, 1)] {
+        assert_eq!(weighted(draw), Err(DrawError::OffScript));
+    }
+    let shuffled = |draw| Chance::scripted(vec![draw]).shuffled(3);
+    for draw in [vec![0, 1], vec![0, 1, 1], vec![0, 1, 3], vec![0, 1, 2, 3]] {
+        assert_eq!(shuffled(Draw::Shuffled(draw)), Err(DrawError::OffScript));
+    }
+    assert_eq!(Chance::scripted(Vec::new()).below(0), Err(DrawError::BoundZero));
+}

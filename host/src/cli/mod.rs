@@ -13,6 +13,7 @@ mod railgun;
 mod replay;
 mod round;
 mod serve;
+mod simulate;
 mod store;
 mod tracking;
 mod worker;
@@ -47,6 +48,7 @@ enum Command {
     Build(build::Build),
     Check(check::Check),
     Client(client::Client),
+    Simulate(simulate::Simulate),
     #[command(subcommand)]
     Game(game::Game),
     #[command(subcommand)]
@@ -73,6 +75,7 @@ impl Cli {
             Command::Check(check) => return Ok(check.run()),
             Command::New(new) => new.run(),
             Command::Client(client) => client.run(),
+            Command::Simulate(simulate) => return Ok(simulate.run()),
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
             Command::Railgun(railgun) => railgun.run(),

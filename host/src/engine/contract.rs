@@ -5,7 +5,7 @@ use wasmtime::component::Component;
 use super::LoadError;
 
 /// The version of the contract `croupier:game` that this host speaks.
-pub const CONTRACT_VERSION: &str = "0.1.1";
+pub const CONTRACT_VERSION: &str = "0.1.2";
 
 /// How the versions begin that can stand in for each other: ours for an older one as it is, ours for a newer one as far
 /// as the component uses nothing that ours does not have.
@@ -15,6 +15,8 @@ const PACKAGE: &str = "croupier:game/";
 const IMPORTS: [&str; 7] = ["types", "wallet", "store", "random", "notify", "track", "log"];
 /// What a release need not export.
 const MIGRATION: &str = "migration";
+/// See [`MIGRATION`].
+const SIMULATION: &str = "simulation";
 
 /// What a component's names say of the contract.
 pub(super) struct Claims {
@@ -56,7 +58,16 @@ impl Claims {
 
     /// Whether it brings documents of older releases to its own version.
     pub(super) fn migrates(&self) -> bool {
-        self.exports.iter().filter_map(|name| of_contract(name)).any(|(interface, _)| interface == MIGRATION)
+        self.exports(MIGRATION)
+    }
+
+    /// Whether it plays rounds by itself.
+    pub(super) fn simulates(&self) -> bool {
+        self.exports(SIMULATION)
+    }
+
+    fn exports(&self, interface: &str) -> bool {
+        self.exports.iter().filter_map(|name| of_contract(name)).any(|(exported, _)| exported == interface)
     }
 }
 

@@ -9,6 +9,7 @@ mod imports;
 mod malfunction;
 mod migration;
 mod release;
+mod simulation;
 mod step_state;
 mod ticker;
 
@@ -28,14 +29,15 @@ pub use self::{
     contract::CONTRACT_VERSION,
     malfunction::Malfunction,
     release::{Descriptor, LoadError, Method, Release},
+    simulation::{Bet, MethodTally, Moved, SimulationError, Tally, TracedCall},
 };
 use crate::{
     aggregate::Documents,
     bindings::{
-        CasinoGameWithMigration,
+        CasinoGameWithEverything,
         croupier::game::types::{Call as GuestCall, Fault as GuestFault},
     },
-    chance::{Draw, Seed},
+    chance::{Chance, Draw, Seed},
     errors::ErrorReply,
     identity::{GameId, Locale, PlayerId, RoundId},
     json::Json,
@@ -226,7 +228,7 @@ impl Engine {
         let start_error = |error: wasmtime::Error| StartError(format!("{error:#}"));
         let wasmtime = wasmtime::Engine::new(&configuration::configuration(&settings)).map_err(start_error)?;
         let mut linker = wasmtime::component::Linker::new(&wasmtime);
-        CasinoGameWithMigration::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(start_error)?;
+        CasinoGameWithEverything::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(start_error)?;
         let artefacts = Artefacts::open(settings.cache_directory.as_deref(), &wasmtime)
             .map_err(|error| StartError(error.to_string()))?;
         let ticker = Ticker::start(wasmtime.weak(), TICK).map_err(|error| StartError(error.to_string()))?;
@@ -259,7 +261,16 @@ impl Engine {
     /// # Errors
     /// [`NotRun`]: the machine is full, or a migration has failed.
     pub async fn run(&self, release: &Release, step: Step) -> Result<Done, NotRun> {
-        self.run_step(release, step, false).await
+        let chance = Chance::new(step.seed);
+        self.run_step(release, step, chance, false).await
+    }
+
+    /// As [`Self::run`], with draws that are given in place of those that the seed would give.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_scripted(&self, release: &Release, step: Step, draws: Vec<Draw>) -> Result<Done, NotRun> {
+        self.run_step(release, step, Chance::scripted(draws), false).await
     }
 
     /// As [`Self::run`], and measures the time in host calls too.
@@ -267,15 +278,17 @@ impl Engine {
     /// # Errors
     /// As [`Self::run`].
     pub async fn run_measured(&self, release: &Release, step: Step) -> Result<Done, NotRun> {
-        self.run_step(release, step, true).await
+        let chance = Chance::new(step.seed);
+        self.run_step(release, step, chance, true).await
     }
 
-    async fn run_step(&self, release: &Release, step: Step, measured: bool) -> Result<Done, NotRun> {
+    async fn run_step(&self, release: &Release, step: Step, chance: Chance, measured: bool) -> Result<Done, NotRun> {
         let _place_of_game = self.place(release.places()).await?;
         let _place = self.place(&self.places).await?;
-        let Step { call, money, documents, migrate_from, seed, may_notify } = step;
+        let Step { call, money, documents, migrate_from, may_notify, seed: _ } = step;
         let method = call.method.clone();
-        let mut store = self.store(StepState::playing((money, documents), seed, may_notify, &self.settings, measured));
+        let mut store =
+            self.store(StepState::playing((money, documents), chance, may_notify, &self.settings, measured));
         let mut timing = Timing::default();
         let outcome = handle(&mut store, release, call, migrate_from, &mut timing).await;
         let mut state = store.into_data();

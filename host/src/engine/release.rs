@@ -14,7 +14,7 @@ use super::{CONTRACT_VERSION, Engine, Malfunction, contract::Claims, step_state:
 use crate::{
     bindings::exports::croupier::game::{
         game::{self, Descriptor as GuestDescriptor},
-        migration,
+        migration, simulation,
     },
     identity::{GameId, ReleaseDigest},
     json::Json,
@@ -38,6 +38,7 @@ struct Linked {
     instances: InstancePre<StepState>,
     game: game::GuestIndices,
     migration: Option<migration::GuestIndices>,
+    simulation: Option<simulation::GuestIndices>,
 }
 
 /// What a game says of itself.
@@ -194,7 +195,8 @@ impl Linked {
     fn new(instances: InstancePre<StepState>, claims: &Claims) -> wasmtime::Result<Self> {
         let game = game::GuestIndices::new(&instances)?;
         let migration = claims.migrates().then(|| migration::GuestIndices::new(&instances)).transpose()?;
-        Ok(Self { instances, game, migration })
+        let simulation = claims.simulates().then(|| simulation::GuestIndices::new(&instances)).transpose()?;
+        Ok(Self { instances, game, migration, simulation })
     }
 
     async fn instantiate(
@@ -226,6 +228,12 @@ impl Release {
         self.state_version
     }
 
+    /// Whether it plays rounds by itself, for [`Engine::simulate`].
+    #[must_use]
+    pub fn simulates(&self) -> bool {
+        self.linked.simulation.is_some()
+    }
+
     /// Places for steps of the game.
     pub(super) fn places(&self) -> &Semaphore {
         &self.places
@@ -246,6 +254,16 @@ impl Release {
     ) -> wasmtime::Result<migration::Guest> {
         let indices = self.linked.migration.as_ref();
         indices.ok_or_else(|| wasmtime::Error::msg("the release has no migration"))?.load(store, instance)
+    }
+
+    /// The simulation of an instance of this release.
+    pub(super) fn simulation(
+        &self,
+        store: impl AsContextMut<Data = StepState>,
+        instance: &Instance,
+    ) -> wasmtime::Result<simulation::Guest> {
+        let indices = self.linked.simulation.as_ref();
+        indices.ok_or_else(|| wasmtime::Error::msg("the release exports no simulation"))?.load(store, instance)
     }
 }
 

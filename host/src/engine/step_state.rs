@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     aggregate::Documents,
-    chance::{Chance, Seed},
+    chance::Chance,
     json::Json,
     limits::{LOG_LINE_BYTES_MAX, STEP_ABSENT_DOCUMENTS_MAX, STEP_HOST_CALLS_MAX, STEP_LOG_LINES_MAX},
     record::{Effect, Migrated, Observed},
@@ -127,7 +127,7 @@ impl Play {
 impl StepState {
     pub(super) fn playing(
         (money, documents): (RoundMoney, Documents),
-        seed: Seed,
+        chance: Chance,
         may_notify: MayNotify,
         settings: &Settings,
         measured: bool,
@@ -139,7 +139,7 @@ impl StepState {
             documents,
             migrated: None,
             written: BTreeMap::new(),
-            chance: Chance::new(seed),
+            chance,
             effects: Vec::new(),
             may_notify,
             refused_for_size: false,

@@ -18,7 +18,7 @@ pub use self::{
     derive::facts_of,
     members::{Members, Sketch},
     period::{Period, Span, spans},
-    returns::{Interval, Returns},
+    returns::{Interval, Returns, Z_99},
     rollup::{Bucket, Rollup},
     tally::{GroupTally, Tally},
     view::{Bounds, Condition, Entry, EntryValue, Field, Filter, InvalidView, Reduce, Reduced, View},

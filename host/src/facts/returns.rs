@@ -32,7 +32,7 @@ pub struct Interval {
 }
 
 /// Of a normal distribution 99 % lie within so many standard deviations.
-const Z_99: f64 = 2.575_829_303_548_901;
+pub const Z_99: f64 = 2.575_829_303_548_901;
 
 impl Returns {
     /// Counts a round.
@@ -76,6 +76,21 @@ impl Returns {
     /// whose largest wins are rarer than its rounds are many, the interval is too narrow until one was seen.
     #[must_use]
     pub fn rtp_interval(&self) -> Option<Interval> {
+        self.rtp_interval_of(Z_99)
+    }
+
+    /// As [`Self::rtp_interval`], so many standard errors to either side.
+    #[must_use]
+    pub fn rtp_interval_of(&self, standard_errors: f64) -> Option<Interval> {
+        let rtp = self.rtp()?;
+        let error = standard_errors * self.volatility()? / (self.rounds as f64).sqrt();
+        Some(Interval { low: (rtp - error).max(0.0), high: rtp + error })
+    }
+
+    /// How far rounds lie from the return: the standard deviation of what a round pays beyond it, per unit of the mean
+    /// stake. `None` for less than two rounds.
+    #[must_use]
+    pub fn volatility(&self) -> Option<f64> {
         let rtp = self.rtp()?;
         if self.rounds < 2 {
             return None;
@@ -85,8 +100,7 @@ impl Returns {
             self.paid_squared as f64 - 2.0 * rtp * self.staked_paid as f64 + rtp * rtp * self.staked_squared as f64;
         // Rounds that all return the same leave nothing but the error of the subtraction.
         let variance = squares.max(0.0) / (n - 1.0);
-        let error = (variance / n).sqrt() / (self.staked as f64 / n);
-        Some(Interval { low: (rtp - Z_99 * error).max(0.0), high: rtp + Z_99 * error })
+        Some(variance.sqrt() / (self.staked as f64 / n))
     }
 }
 

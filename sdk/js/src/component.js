@@ -1,11 +1,11 @@
 /** The game as a WebAssembly component: its imports as a host, its exports from a game. */
 
-import log from "croupier:game/log@0.1.1";
-import notify from "croupier:game/notify@0.1.1";
-import random from "croupier:game/random@0.1.1";
-import store from "croupier:game/store@0.1.1";
-import track from "croupier:game/track@0.1.1";
-import wallet from "croupier:game/wallet@0.1.1";
+import log from "croupier:game/log@0.1.2";
+import notify from "croupier:game/notify@0.1.2";
+import random from "croupier:game/random@0.1.2";
+import store from "croupier:game/store@0.1.2";
+import track from "croupier:game/track@0.1.2";
+import wallet from "croupier:game/wallet@0.1.2";
 
 import { Refusal, faultOf } from "./fault.js";
 import { toJson } from "./json.js";

@@ -6,8 +6,10 @@ use std::panic;
 use bindings::croupier::game::{log, notify, random, store, track, types, wallet};
 use bindings::exports::croupier::game::game::Guest;
 use migration::exports::croupier::game::migration::Document;
+use simulation::exports::croupier::game::simulation as exported;
 
 use crate::host::{Host, sealed::Sealed};
+use crate::simulation::{MethodTally, Moved, Outcome, Simulation, Tally, TracedCall};
 use crate::{Call, Descriptor, Documents, Fault, Game, Method, Refusal, Reply};
 
 #[allow(unsafe_code, missing_docs, unreachable_pub, reason = "written by wit-bindgen, which speaks the component ABI")]
@@ -25,11 +27,24 @@ pub mod bindings {
 pub mod migration {
     wit_bindgen::generate!({
         path: "../../wit",
-        inline: "package croupier:sdk; world migration { export croupier:game/migration@0.1.1; }",
+        inline: "package croupier:sdk; world migration { export croupier:game/migration@0.1.2; }",
         world: "croupier:sdk/migration",
-        with: { "croupier:game/types@0.1.1": super::bindings::croupier::game::types },
+        with: { "croupier:game/types@0.1.2": super::bindings::croupier::game::types },
         pub_export_macro: true,
         default_bindings_module: "::croupier_sdk::__private::migration",
+    });
+}
+
+/// The optional export of games that can be simulated.
+#[allow(unsafe_code, missing_docs, unreachable_pub, reason = "written by wit-bindgen, which speaks the component ABI")]
+pub mod simulation {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "package croupier:sdk; world simulation { export croupier:game/simulation@0.1.2; }",
+        world: "croupier:sdk/simulation",
+        with: { "croupier:game/types@0.1.2": super::bindings::croupier::game::types },
+        pub_export_macro: true,
+        default_bindings_module: "::croupier_sdk::__private::simulation",
     });
 }
 
@@ -58,6 +73,49 @@ impl<G: Game> migration::exports::croupier::game::migration::Guest for Component
         let documents: Documents = documents.into_iter().map(|Document { key, value }| (key, value)).collect();
         let migrated = G::migrate(from, documents)?;
         Ok(migrated.into_iter().map(|(key, value)| Document { key, value }).collect())
+    }
+}
+
+impl<G: Simulation> exported::Guest for Component<G> {
+    fn bets() -> Vec<exported::Bet> {
+        let bets = G::bets().into_iter();
+        bets.map(|bet| exported::Bet { name: bet.name().to_owned(), summary: bet.summary().to_owned() }).collect()
+    }
+
+    fn simulate(bet: String, seed: (u64, u64, u64, u64), rounds: u32) -> Result<exported::Tally, String> {
+        panic::set_hook(Box::new(report_panic));
+        crate::simulation::simulate::<G>(&bet, seed.into(), rounds).map(Into::into)
+    }
+
+    fn trace(bet: String, seed: (u64, u64, u64, u64), rounds: u32) -> Result<Vec<Vec<exported::TracedCall>>, String> {
+        panic::set_hook(Box::new(report_panic));
+        let traced = crate::simulation::trace::<G>(&bet, seed.into(), rounds)?;
+        Ok(traced.into_iter().map(|round| round.into_iter().map(Into::into).collect()).collect())
+    }
+}
+
+impl From<Tally> for exported::Tally {
+    fn from(Tally { outcomes, methods, events }: Tally) -> Self {
+        let method = |MethodTally { name, calls, moved: Moved { staked, refunded, paid } }| exported::MethodTally {
+            name: str::to_owned(name),
+            calls,
+            staked,
+            refunded,
+            paid,
+        };
+        Self {
+            outcomes: outcomes.into_iter().flat_map(|Outcome { staked, paid }| [staked, paid]).collect(),
+            methods: methods.into_iter().map(method).collect(),
+            events: events.into_iter().map(|(name, count)| exported::EventTally { name, count }).collect(),
+        }
+    }
+}
+
+impl From<TracedCall> for exported::TracedCall {
+    fn from(TracedCall { method, params, draws, body, moved, events, round_open }: TracedCall) -> Self {
+        let Moved { staked, refunded, paid } = moved;
+        let draws = serde_json::Value::from(draws).to_string();
+        Self { method: method.to_owned(), params, draws, body, staked, refunded, paid, events, round_open }
     }
 }
 

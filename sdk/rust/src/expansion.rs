@@ -12,7 +12,7 @@ use crate::game::to_json;
 use crate::{Fault, Method, Table};
 
 #[cfg(target_arch = "wasm32")]
-pub use crate::component::{Component, bindings, migration};
+pub use crate::component::{Component, bindings, migration, simulation};
 
 /// What a game's method may return.
 #[diagnostic::on_unimplemented(

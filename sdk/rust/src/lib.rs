@@ -142,6 +142,10 @@
 //! words reach the operator's log. An open round goes on with the release that it was opened on, so a migration never
 //! meets one. After it no older release can read the player's documents: the host refuses calls of one with `state_too_new`.
 //!
+//! # Simulations
+//! `croupier simulate` measures the return of a component over millions of rounds. A game that implements
+//! [`Simulation`](simulation::Simulation) and says `simulation` in [`#[game]`](macro@game) plays them itself, a million and more in a second.
+//!
 //! # The package
 //! ```toml
 //! [lib]
@@ -172,6 +176,10 @@ mod game;
 #[cfg(target_arch = "wasm32")]
 mod heap;
 mod host;
+mod limits;
+mod rules;
+mod scaling;
+pub mod simulation;
 mod table;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;

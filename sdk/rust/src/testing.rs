@@ -3,7 +3,6 @@
 mod chance;
 mod contract;
 mod host;
-mod limits;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -17,9 +16,9 @@ pub use self::chance::Draw;
 use self::contract::Contract;
 use self::host::TestHost;
 pub use self::host::{Event, LogLine, Notification};
-use self::limits::{AMOUNT_MAX, REPLY_BYTES_MAX};
 use crate::game::{STATE, from_stored, step, to_json};
 use crate::host::Host as _;
+use crate::limits::{AMOUNT_MAX, REPLY_BYTES_MAX};
 use crate::{Call, Documents, Fault, Game, Table};
 
 /// The host's own error where a migration has failed.

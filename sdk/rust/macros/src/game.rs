@@ -5,8 +5,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, Expr, ExprLit, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, MetaNameValue, Result,
-    ReturnType, Token, Type, Visibility,
+    Attribute, Error, Expr, ExprLit, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, Meta, MetaNameValue, Path,
+    Result, ReturnType, Token, Type, Visibility,
 };
 
 /// The block as it was, and what makes a game of it or says why it is none.
@@ -22,13 +22,19 @@ pub(crate) fn expand(arguments: TokenStream, item: &ItemImpl) -> TokenStream {
 fn implementation(arguments: TokenStream, item: &ItemImpl) -> Result<TokenStream> {
     let arguments = Arguments::parse(arguments).and_then(|arguments| arguments.fitting(item));
     let methods = methods(item);
-    let (Arguments { id, title, version, rtp_ppm, max_win_ppm, state_version }, methods) = both(arguments, methods)?;
+    let (arguments, methods) = both(arguments, methods)?;
+    let Arguments { id, title, version, rtp_ppm, max_win_ppm, state_version, simulation } = arguments;
 
     let game = &item.self_ty;
     let migration = state_version.as_ref().map(|version| migration(game, version));
     let migration_export = state_version.as_ref().map(|_| {
         quote! {
             ::croupier_sdk::__private::migration::export!(Component with_types_in ::croupier_sdk::__private::migration);
+        }
+    });
+    let simulation_export = simulation.map(|_| {
+        quote! {
+            ::croupier_sdk::__private::simulation::export!(Component with_types_in ::croupier_sdk::__private::simulation);
         }
     });
     let descriptions = methods.iter().map(Method::description);
@@ -66,6 +72,7 @@ fn implementation(arguments: TokenStream, item: &ItemImpl) -> Result<TokenStream
             type Component = ::croupier_sdk::__private::Component<#game>;
             ::croupier_sdk::__private::bindings::export!(Component with_types_in ::croupier_sdk::__private::bindings);
             #migration_export
+            #simulation_export
         };
     })
 }
@@ -108,29 +115,43 @@ struct Arguments {
     rtp_ppm: Expr,
     max_win_ppm: Expr,
     state_version: Option<Expr>,
+    /// The game implements `Simulation`.
+    simulation: Option<Path>,
 }
 
 impl Arguments {
     fn parse(tokens: TokenStream) -> Result<Self> {
-        let list = syn::parse::Parser::parse2(Punctuated::<MetaNameValue, Token![,]>::parse_terminated, tokens)?;
+        let list = syn::parse::Parser::parse2(Punctuated::<Meta, Token![,]>::parse_terminated, tokens)?;
         let (mut id, mut title, mut version, mut rtp_ppm, mut max_win_ppm, mut state_version) =
             (None, None, None, None, None, None);
-        for MetaNameValue { path, value, .. } in list {
-            let argument = match path.to_token_stream().to_string().as_str() {
-                "id" => &mut id,
-                "title" => &mut title,
-                "version" => &mut version,
-                "rtp_ppm" => &mut rtp_ppm,
-                "max_win_ppm" => &mut max_win_ppm,
-                "state_version" => &mut state_version,
-                other => {
-                    let message = format!(
-                        "unknown argument `{other}`: there are id, title, rtp_ppm, max_win_ppm, version and state_version"
-                    );
-                    return Err(Error::new_spanned(path, message));
+        let mut simulation = None;
+        for meta in list {
+            let path = meta.path().clone();
+            let is_given_twice = match (path.to_token_stream().to_string().as_str(), meta) {
+                ("simulation", Meta::Path(flag)) => simulation.replace(flag).is_some(),
+                (name, meta) => {
+                    let argument = match name {
+                        "id" => &mut id,
+                        "title" => &mut title,
+                        "version" => &mut version,
+                        "rtp_ppm" => &mut rtp_ppm,
+                        "max_win_ppm" => &mut max_win_ppm,
+                        "state_version" => &mut state_version,
+                        "simulation" => {
+                            return Err(Error::new_spanned(path, "`simulation` stands alone: it has no value"));
+                        }
+                        other => {
+                            let message = format!(
+                                "unknown argument `{other}`: there are id, title, rtp_ppm, max_win_ppm, version, \
+                                 state_version and simulation"
+                            );
+                            return Err(Error::new_spanned(path, message));
+                        }
+                    };
+                    argument.replace(meta.require_name_value()?.value.clone()).is_some()
                 }
             };
-            if argument.replace(value).is_some() {
+            if is_given_twice {
                 let message = format!("`{}` is given twice", path.to_token_stream());
                 return Err(Error::new_spanned(path, message));
             }
@@ -142,6 +163,7 @@ impl Arguments {
             rtp_ppm: required(rtp_ppm, "rtp_ppm = 960_000 (parts per million of the stake)")?,
             max_win_ppm: required(max_win_ppm, "max_win_ppm = 500_000_000 (parts per million of the stake)")?,
             state_version,
+            simulation,
         })
     }
 
@@ -362,6 +384,9 @@ mod tests {
         check_arguments(r#"id = "dice", rtp_ppm = 1, max_win_ppm = 1"#, "#[game] needs title");
         check_arguments(r#"id = "dice", title = "Dice", max_win_ppm = 1"#, "#[game] needs rtp_ppm");
         check_arguments(r#"id = "dice", title = "Dice", rtp_ppm = 1"#, "#[game] needs max_win_ppm");
+        check_arguments(&format!("{ARGUMENTS}, simulation, simulation"), "`simulation` is given twice");
+        check_arguments(&format!("{ARGUMENTS}, simulation = 1"), "`simulation` stands alone");
+        check_arguments(&format!("{ARGUMENTS}, version"), "expected a value for this attribute");
         check_arguments(&format!("{ARGUMENTS}, rtp = 1"), "unknown argument `rtp`");
         check_arguments(&format!(r#"{ARGUMENTS}, id = "dice""#), "`id` is given twice");
         check_arguments(&format!("{ARGUMENTS}, state_version = 1"), "state_version needs `fn migrate(from: u32");

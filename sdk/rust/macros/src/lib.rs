@@ -27,6 +27,7 @@ use syn::{DeriveInput, ItemImpl, parse_macro_input};
 /// - `version`: optional, `&'static str`; the package's version by default.
 /// - `state_version`: optional, `u32`, 1 or more; the version of what this release saves. It needs
 ///   `fn migrate(from: u32, documents: Documents) -> Result<Documents, String>` in the block.
+/// - `simulation`: optional, without a value; the component exports the game's `Simulation`.
 ///
 /// All but `id` may be any expression.
 ///

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::limits::{DRAW_CHOICES_MAX, DRAWS_MAX};
+use crate::limits::{DRAW_CHOICES_MAX, DRAWS_MAX};
+use crate::scaling::{pick, shuffle, uniform};
 
 /// One draw: what the host answered, or is to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl Chance {
         assert!(bound > 0, "the game drew below 0: there is no such number");
         self.take(1);
         let number = match &mut self.source {
-            Source::Seed(generator) => uniform(generator, bound),
+            Source::Seed(generator) => uniform(|| generator.next_u64(), bound),
             Source::Script(script) => {
                 let number = scripted_number(script, || format!("below({bound})"));
                 assert!(number < bound, "the script says {number} for below({bound})");
@@ -94,7 +95,7 @@ impl Chance {
         assert!(sum > 0, "the game drew from weights that sum to 0: {weights:?}");
         self.take(1);
         let index = match &mut self.source {
-            Source::Seed(generator) => pick(weights, uniform(generator, sum)),
+            Source::Seed(generator) => pick(weights, uniform(|| generator.next_u64(), sum)),
             Source::Script(script) => {
                 let number = scripted_number(script, || format!("weighted({weights:?})"));
                 let index = usize::try_from(number).unwrap_or(usize::MAX);
@@ -112,7 +113,7 @@ impl Chance {
         assert!(n as usize <= DRAW_CHOICES_MAX, "the game shuffled {n}; at most {DRAW_CHOICES_MAX} can be");
         self.take(n.saturating_sub(1).max(1) as usize);
         let order = match &mut self.source {
-            Source::Seed(generator) => shuffle(generator, n),
+            Source::Seed(generator) => shuffle(|| generator.next_u64(), n),
             Source::Script(script) => match script.pop_front() {
                 Some(Draw::Order(beginning)) => complete(beginning, n),
                 Some(Draw::Number(number)) => panic!("the script says {number} for shuffled({n}), which takes a list"),
@@ -135,42 +136,6 @@ fn scripted_number(script: &mut VecDeque<Draw>, draw: impl FnOnce() -> String) -
         Some(Draw::Order(order)) => panic!("the script says {order:?} for {}, which takes a number", draw()),
         None => panic!("the script is exhausted at {}", draw()),
     }
-}
-
-/// Uniform in `0..bound`, without bias, by Lemire's multiply and reject: of the 128-bit product x * bound, with x uniform
-/// in 64 bits, the high half is the number, and an x whose low half is under 2^64 mod bound is drawn again.
-/// That leaves an equal count of x for each number.
-fn uniform(generator: &mut ChaCha12Rng, bound: u64) -> u64 {
-    loop {
-        let product = u128::from(generator.next_u64()) * u128::from(bound);
-        #[expect(clippy::cast_possible_truncation, reason = "the two halves of the product")]
-        let (high, low) = ((product >> 64) as u64, product as u64);
-        // 2^64 mod bound is under bound, so the division is rarely needed.
-        if low >= bound || low >= bound.wrapping_neg() % bound {
-            return high;
-        }
-    }
-}
-
-/// The index in whose share of the sum of weights the number falls.
-fn pick(weights: &[u32], mut number: u64) -> usize {
-    for (index, &weight) in weights.iter().enumerate() {
-        match number.checked_sub(weight.into()) {
-            Some(rest) => number = rest,
-            None => return index,
-        }
-    }
-    unreachable!("the number is below the sum of weights")
-}
-
-/// Fisher and Yates.
-fn shuffle(generator: &mut ChaCha12Rng, n: u32) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..n).collect();
-    for last in (1..order.len()).rev() {
-        let other = uniform(generator, last as u64 + 1);
-        order.swap(last, usize::try_from(other).expect("a place in the list"));
-    }
-    order
 }
 
 /// The permutation of `0..n` that begins so and goes on in ascending order.
@@ -241,7 +206,7 @@ mod tests {
         let mut generator = ChaCha12Rng::seed_from_u64(2);
         let mut counts = [0; 3];
         for _ in 0..30_000 {
-            counts[usize::try_from(uniform(&mut generator, 3 << 62) >> 62).unwrap()] += 1;
+            counts[usize::try_from(uniform(|| generator.next_u64(), 3 << 62) >> 62).unwrap()] += 1;
         }
         check(&counts, &[1; 3]);
     }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::chance::Chance;
-use super::limits::{AMOUNT_MAX, DOCUMENTS_BYTES_MAX, EFFECT_BYTES_MAX, EFFECTS_MAX, TRANSFERS_MAX};
 use crate::Refusal;
 use crate::host::{Host, sealed::Sealed};
+use crate::rules::{Wallet, admit_document, admit_effect, refuse};
 
 /// A notification that a call sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,14 +40,6 @@ pub struct LogLine {
     pub message: String,
 }
 
-/// A player's money at one game.
-#[derive(Clone, Copy)]
-pub(super) struct Wallet {
-    pub(super) balance: u64,
-    /// What the open round has staked, less what it gave back.
-    pub(super) round: Option<u64>,
-}
-
 /// The host as one player's calls meet it. What only a call knows lasts until the next begins.
 pub(super) struct TestHost {
     pub(super) wallet: Wallet,
@@ -57,7 +48,6 @@ pub(super) struct TestHost {
     pub(super) notifications: Vec<Notification>,
     pub(super) events: Vec<Event>,
     pub(super) log: Vec<LogLine>,
-    transfers: usize,
     wallet_before: Wallet,
     /// What stood under each key the call wrote or deleted, in order.
     documents_before: Vec<(String, Option<String>)>,
@@ -65,7 +55,7 @@ pub(super) struct TestHost {
 
 impl TestHost {
     pub(super) fn new(balance: u64) -> Self {
-        let wallet = Wallet { balance, round: None };
+        let wallet = Wallet::new(balance);
         Self {
             wallet,
             documents: BTreeMap::new(),
@@ -73,7 +63,6 @@ impl TestHost {
             notifications: Vec::new(),
             events: Vec::new(),
             log: Vec::new(),
-            transfers: 0,
             wallet_before: wallet,
             documents_before: Vec::new(),
         }
@@ -81,8 +70,8 @@ impl TestHost {
 
     /// Begins a call.
     pub(super) fn begin(&mut self) {
+        self.wallet.begin();
         self.wallet_before = self.wallet;
-        self.transfers = 0;
         self.documents_before.clear();
         self.chance.begin();
         self.notifications.clear();
@@ -92,11 +81,7 @@ impl TestHost {
 
     /// Ends a call that was answered, and its round unless it stays open.
     pub(super) fn commit(&mut self, round_open: bool) {
-        if round_open {
-            assert!(self.wallet.round.is_some(), "the game kept a round open, but none is: stake first");
-        } else {
-            self.wallet.round = None;
-        }
+        self.wallet.end(round_open);
     }
 
     /// Ends a call that ended in a fault.
@@ -112,38 +97,9 @@ impl TestHost {
         self.events.clear();
     }
 
-    /// Whether the call may move this amount, as far as the wallet does not matter.
-    fn admit(&self, amount: u64) -> Result<(), Refusal> {
-        if self.transfers == TRANSFERS_MAX {
-            return refuse("too-many-transfers", format!("a call makes at most {TRANSFERS_MAX} transfers"));
-        }
-        if amount == 0 {
-            return refuse("zero-amount", "the amount is zero");
-        }
-        bounded(amount)?;
-        Ok(())
-    }
-
-    /// Makes a transfer; answers with the new balance.
-    fn transfer(&mut self, balance: u64, staked: u64) -> Result<u64, Refusal> {
-        self.wallet = Wallet { balance: bounded(balance)?, round: Some(bounded(staked)?) };
-        self.transfers += 1;
-        Ok(balance)
-    }
-
-    /// What the open round has staked.
-    fn round(&self) -> Result<u64, Refusal> {
-        self.wallet.round.map_or_else(|| refuse("no-open-round", "no round is open: stake first"), Ok)
-    }
-
     /// The JSON of an effect, if the call may have another.
     fn effect(&self, json: &str) -> Result<Value, Refusal> {
-        if self.notifications.len() + self.events.len() == EFFECTS_MAX {
-            return refuse("too-many-effects", format!("a call has at most {EFFECTS_MAX} effects"));
-        }
-        if json.len() > EFFECT_BYTES_MAX {
-            return refuse("too-large", format!("an effect of {} bytes; at most {EFFECT_BYTES_MAX} are", json.len()));
-        }
+        admit_effect(self.notifications.len() + self.events.len(), json.len())?;
         serde_json::from_str(json).or_else(|error| refuse("invalid-json", error.to_string()))
     }
 }
@@ -156,30 +112,19 @@ impl Host for TestHost {
     }
 
     fn staked(&self) -> u64 {
-        self.wallet.round.unwrap_or(0)
+        self.wallet.staked()
     }
 
     fn stake(&mut self, amount: u64) -> Result<u64, Refusal> {
-        self.admit(amount)?;
-        match self.balance().checked_sub(amount) {
-            Some(balance) => self.transfer(balance, self.staked() + amount),
-            None => refuse("insufficient-funds", "the balance does not cover the stake"),
-        }
+        self.wallet.stake(amount)
     }
 
     fn pay(&mut self, amount: u64) -> Result<u64, Refusal> {
-        let staked = self.round()?;
-        self.admit(amount)?;
-        self.transfer(self.balance() + amount, staked)
+        self.wallet.pay(amount)
     }
 
     fn refund(&mut self, amount: u64) -> Result<u64, Refusal> {
-        let staked = self.round()?;
-        self.admit(amount)?;
-        match staked.checked_sub(amount) {
-            Some(staked) => self.transfer(self.balance() + amount, staked),
-            None => refuse("refund-over-stake", "a round refunds at most what it has staked"),
-        }
+        self.wallet.refund(amount)
     }
 
     fn get_document(&self, key: &str) -> Option<String> {
@@ -187,20 +132,7 @@ impl Host for TestHost {
     }
 
     fn put_document(&mut self, key: &str, json: &str) -> Result<(), Refusal> {
-        if !is_key(key) {
-            return refuse("invalid-key", format!("`{key}` is not [A-Za-z0-9._-]{{1,64}}"));
-        }
-        if let Err(error) = serde_json::from_str::<IgnoredAny>(json) {
-            return refuse("invalid-json", error.to_string());
-        }
-        let others = self.documents.iter().filter(|(other, _)| *other != key);
-        let bytes = others.map(|(key, json)| key.len() + json.len()).sum::<usize>() + key.len() + json.len();
-        if bytes > DOCUMENTS_BYTES_MAX {
-            return refuse(
-                "too-large",
-                format!("the documents would be {bytes} bytes of at most {DOCUMENTS_BYTES_MAX}"),
-            );
-        }
+        admit_document(&self.documents, key, json)?;
         let before = self.documents.insert(key.to_owned(), json.to_owned());
         self.documents_before.push((key.to_owned(), before));
         Ok(())
@@ -245,25 +177,10 @@ impl Host for TestHost {
     }
 }
 
-fn refuse<T>(code: &str, message: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { code: code.to_owned(), message: message.into() })
-}
-
-fn bounded(amount: u64) -> Result<u64, Refusal> {
-    if amount <= AMOUNT_MAX {
-        Ok(amount)
-    } else {
-        refuse("amount-too-large", format!("amounts and balances are at most {AMOUNT_MAX} minor units"))
-    }
-}
-
-fn is_key(key: &str) -> bool {
-    (1..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{AMOUNT_MAX, DOCUMENTS_BYTES_MAX, EFFECTS_MAX, TRANSFERS_MAX};
 
     fn host(balance: u64) -> TestHost {
         TestHost::new(balance)
