@@ -13,7 +13,8 @@ use crate::harness;
 #[rustfmt::skip]
 const MODULES: &[(&str, &[&str])] = &[
     ("limits", &[]),
-    ("identity", &[]),
+    ("text", &[]),
+    ("identity", &["text"]),
     ("rpc", &[]),
     ("bindings", &[]),
     ("telemetry", &[]),
@@ -24,12 +25,12 @@ const MODULES: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("client", &[]),
     ("json", &["limits"]),
-    ("money", &["identity"]),
+    ("money", &["identity", "text"]),
     ("tokens", &["identity"]),
     ("signing", &["identity", "limits"]),
-    ("chance", &["limits"]),
+    ("chance", &["limits", "text"]),
     ("fairness", &["chance", "identity", "limits"]),
-    ("idempotency", &["identity", "limits"]),
+    ("idempotency", &["identity", "limits", "text"]),
     ("rounds", &["identity", "limits", "money"]),
     ("notifications", &["identity", "json"]),
     ("errors", &["identity", "json", "money", "notifications", "rpc"]),
@@ -169,6 +170,7 @@ const PURE: &[&str] = &[
     "rounds",
     "rpc",
     "signing",
+    "text",
 ];
 
 /// What only a module that is not pure may name.

@@ -47,5 +47,6 @@ pub mod steps;
 pub mod store;
 pub mod telemetry;
 pub mod templates;
+pub(crate) mod text;
 pub mod tokens;
 pub mod tracking;
