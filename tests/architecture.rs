@@ -43,7 +43,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("ledger", &["aggregate", "identity", "money", "record", "store"]),
     ("moving", &["aggregate", "identity", "ledger", "listing", "record", "store"]),
     ("relay", &["limits", "record", "store"]),
-    ("facts", &["identity", "json", "limits", "money", "record"]),
+    ("facts", &["aggregate", "identity", "json", "limits", "money", "record"]),
     ("templates", &["identity", "json", "limits", "notifications"]),
     ("providers", &["identity", "json", "limits", "notifications"]),
     ("queue", &["clock", "notifications", "store"]),
@@ -54,7 +54,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "clock", "identity", "notifications", "providers", "queue", "record", "register", "relay", "store", "templates",
         ],
     ),
-    ("tracking", &["cluster", "facts", "identity", "limits", "record", "relay", "store"]),
+    ("tracking", &["cluster", "facts", "identity", "limits", "relay", "store"]),
     (
         "engine",
         &[
