@@ -17,7 +17,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// How games are compiled, whatever their own manifests say: small, reproducible, and with names for backtraces.
 const PROFILE: [&str; 6] = [
     "profile.game.inherits='release'",
-    "profile.game.opt-level='s'",
+    "profile.game.opt-level=3",
     "profile.game.lto=true",
     "profile.game.codegen-units=1",
     "profile.game.panic='abort'",
