@@ -13,7 +13,8 @@ use crate::harness;
 #[rustfmt::skip]
 const MODULES: &[(&str, &[&str])] = &[
     ("limits", &[]),
-    ("identity", &[]),
+    ("text", &[]),
+    ("identity", &["text"]),
     ("rpc", &[]),
     ("bindings", &[]),
     ("telemetry", &[]),
@@ -24,12 +25,12 @@ const MODULES: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("client", &[]),
     ("json", &["limits"]),
-    ("money", &["identity"]),
+    ("money", &["identity", "text"]),
     ("tokens", &["identity"]),
     ("signing", &["identity", "limits"]),
-    ("chance", &["limits"]),
+    ("chance", &["limits", "text"]),
     ("fairness", &["chance", "identity", "limits"]),
-    ("idempotency", &["identity", "limits"]),
+    ("idempotency", &["identity", "limits", "text"]),
     ("rounds", &["identity", "limits", "money"]),
     ("notifications", &["identity", "json"]),
     ("errors", &["identity", "json", "money", "notifications", "rpc"]),
@@ -42,7 +43,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("ledger", &["aggregate", "identity", "money", "record", "store"]),
     ("moving", &["aggregate", "identity", "ledger", "listing", "record", "store"]),
     ("relay", &["limits", "record", "store"]),
-    ("facts", &["identity", "json", "limits", "money", "record"]),
+    ("facts", &["aggregate", "identity", "json", "limits", "money", "record"]),
     ("templates", &["identity", "json", "limits", "notifications"]),
     ("providers", &["identity", "json", "limits", "notifications"]),
     ("queue", &["clock", "notifications", "store"]),
@@ -53,7 +54,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "clock", "identity", "notifications", "providers", "queue", "record", "register", "relay", "store", "templates",
         ],
     ),
-    ("tracking", &["cluster", "facts", "identity", "limits", "record", "relay", "store"]),
+    ("tracking", &["cluster", "facts", "identity", "limits", "relay", "store"]),
     (
         "engine",
         &[
@@ -176,6 +177,7 @@ const PURE: &[&str] = &[
     "rounds",
     "rpc",
     "signing",
+    "text",
 ];
 
 /// What only a module that is not pure may name.

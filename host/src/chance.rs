@@ -4,21 +4,23 @@
 //! step's record, so the same step can be run again with the same draws. Scaling to a range is by Lemire's method of
 //! multiply and reject (D. Lemire, "Fast Random Integer Generation in an Interval", 2019), which has no bias.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use data_encoding::HEXLOWER;
 use rand_chacha::{
     ChaCha20Rng,
     rand_core::{Rng as _, SeedableRng as _},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::limits::{DRAW_CHOICES_MAX, STEP_DRAWS_MAX};
+use crate::{
+    limits::{DRAW_CHOICES_MAX, STEP_DRAWS_MAX},
+    text,
+};
 
 /// What a step's generator starts from.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Seed([u8; 32]);
 
 impl Seed {
@@ -42,9 +44,9 @@ impl fmt::Debug for Seed {
     }
 }
 
-impl From<Seed> for String {
-    fn from(seed: Seed) -> Self {
-        HEXLOWER.encode(&seed.0)
+impl Serialize for Seed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&HEXLOWER.encode_display(&self.0))
     }
 }
 
@@ -53,10 +55,16 @@ impl From<Seed> for String {
 #[error("a seed is 64 hexadecimal digits in lower case")]
 pub struct InvalidSeed;
 
-impl TryFrom<String> for Seed {
-    type Error = InvalidSeed;
-    fn try_from(text: String) -> Result<Self, InvalidSeed> {
+impl FromStr for Seed {
+    type Err = InvalidSeed;
+    fn from_str(text: &str) -> Result<Self, InvalidSeed> {
         HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(InvalidSeed)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::read(deserializer)
     }
 }
 

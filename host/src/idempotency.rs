@@ -3,18 +3,16 @@
 //! The window holds the newest [`IDEMPOTENCY_WINDOW_STEPS`] keyed steps as (32 bits of the key's digest, step number).
 //! The bits only say where to look: the step's record holds the key itself, and decides.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, fmt, str::FromStr};
 
 use data_encoding::BASE64_NOPAD;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::{identity::IdempotencyKey, limits::IDEMPOTENCY_WINDOW_STEPS};
+use crate::{identity::IdempotencyKey, limits::IDEMPOTENCY_WINDOW_STEPS, text::text_in_json};
 
 /// The window, oldest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AnsweredKeys(VecDeque<Answered>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +45,11 @@ fn hint(key: &IdempotencyKey) -> u32 {
 
 /// As text: for each entry 4 bytes of hint and the steps since the entry before as LEB128, all in base64.
 /// About 7 characters an entry, because every step rewrites the window.
-impl From<AnsweredKeys> for String {
-    fn from(window: AnsweredKeys) -> Self {
-        let mut bytes = Vec::with_capacity(window.0.len() * 5);
+impl fmt::Display for AnsweredKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = Vec::with_capacity(self.0.len() * 5);
         let mut before = 0;
-        for answered in window.0 {
+        for answered in &self.0 {
             bytes.extend(answered.key_hint.to_le_bytes());
             let mut gap = answered.step - before;
             before = answered.step;
@@ -65,7 +63,7 @@ impl From<AnsweredKeys> for String {
                 bytes.push(low | 0x80);
             }
         }
-        BASE64_NOPAD.encode(&bytes)
+        BASE64_NOPAD.encode_display(&bytes).fmt(f)
     }
 }
 
@@ -74,9 +72,9 @@ impl From<AnsweredKeys> for String {
 #[error("the window of idempotency keys is damaged")]
 pub struct DamagedWindow;
 
-impl TryFrom<String> for AnsweredKeys {
-    type Error = DamagedWindow;
-    fn try_from(text: String) -> Result<Self, DamagedWindow> {
+impl FromStr for AnsweredKeys {
+    type Err = DamagedWindow;
+    fn from_str(text: &str) -> Result<Self, DamagedWindow> {
         let bytes = BASE64_NOPAD.decode(text.as_bytes()).map_err(|_| DamagedWindow)?;
         let mut rest = bytes.as_slice();
         let mut window = VecDeque::new();
@@ -95,6 +93,8 @@ impl TryFrom<String> for AnsweredKeys {
         if rest.is_empty() { Ok(Self(window)) } else { Err(DamagedWindow) }
     }
 }
+
+text_in_json!(AnsweredKeys);
 
 #[cfg(test)]
 mod tests {
@@ -126,13 +126,13 @@ mod tests {
                 step += gap;
                 window.remember(&key(number), step);
             }
-            prop_assert_eq!(AnsweredKeys::try_from(String::from(window.clone())).unwrap(), window);
+            prop_assert_eq!(window.to_string().parse::<AnsweredKeys>().unwrap(), window);
         }
 
         #[test]
         fn any_text_is_read_or_refused(text in "[A-Za-z0-9+/]{0,60}") {
             // Whether it reads is of no interest: it must not panic or run on.
-            let _outcome = AnsweredKeys::try_from(text);
+            let _outcome = text.parse::<AnsweredKeys>();
         }
     }
 }

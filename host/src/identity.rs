@@ -4,9 +4,10 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+
+use crate::text::text_in_json;
 
 /// The text cannot be the name of such a thing; the message says what one looks like.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -39,8 +40,7 @@ macro_rules! text_schema {
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -64,13 +64,6 @@ macro_rules! name {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = InvalidName;
-            fn try_from(text: String) -> Result<Self, InvalidName> {
-                text.parse()
-            }
-        }
-
         impl From<$name> for String {
             fn from(name: $name) -> Self {
                 name.0.as_ref().to_owned()
@@ -89,6 +82,7 @@ macro_rules! name {
             }
         }
 
+        text_in_json!($name);
         text_schema!($name, $rule);
     };
 }
@@ -251,8 +245,7 @@ impl SessionId {
 }
 
 /// A round, named by the aggregate and the step that opened it: `player/alice/42`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoundId {
     /// Whose round it is.
     pub aggregate: AggregateId,
@@ -282,25 +275,19 @@ impl FromStr for RoundId {
     }
 }
 
-impl TryFrom<String> for RoundId {
-    type Error = InvalidName;
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
 impl From<RoundId> for String {
     fn from(round: RoundId) -> Self {
         round.to_string()
     }
 }
 
+text_in_json!(RoundId);
+text_in_json!(Digest);
 text_schema!(RoundId, "<aggregate>/<step>, as in player/alice/42");
 text_schema!(Digest, "SHA-256, 64 hexadecimal digits in lower case");
 
 /// A SHA-256 digest, written as 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 /// A release's name: the digest of its component's bytes.
@@ -325,7 +312,7 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&HEXLOWER.encode(&self.0))
+        HEXLOWER.encode_display(&self.0).fmt(f)
     }
 }
 
@@ -344,19 +331,6 @@ impl FromStr for Digest {
             what: "digest",
             rule: "64 hexadecimal digits in lower case",
         })
-    }
-}
-
-impl TryFrom<String> for Digest {
-    type Error = InvalidName;
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.to_string()
     }
 }
 

@@ -21,8 +21,11 @@ impl Json {
     /// Where it is not exactly one JSON value, is nested deeper than [`JSON_DEPTH_MAX`], has a number that no double
     /// comes near, or half of a surrogate pair.
     pub fn parse(text: String) -> Result<Self, serde_json::Error> {
-        Readable { depth: JSON_DEPTH_MAX }.deserialize(&mut serde_json::Deserializer::from_str(&text))?;
-        RawValue::from_string(text).map(|raw| Self(raw.into()))
+        let raw = RawValue::from_string(text)?;
+        if may_be_unreadable(raw.get().as_bytes()) {
+            Readable { depth: JSON_DEPTH_MAX }.deserialize(&mut serde_json::Deserializer::from_str(raw.get()))?;
+        }
+        Ok(Self(raw.into()))
     }
 
     /// The value's JSON.
@@ -50,6 +53,28 @@ impl From<Json> for Arc<RawValue> {
     fn from(json: Json) -> Self {
         json.0
     }
+}
+
+/// Whether JSON has anything that could keep a client from reading it: so many brackets that they may be nested too
+/// deep, an escaped code unit, or a number with an exponent or very many digits. Most has none of it, and to see that
+/// takes a fraction of reading it down to the last number.
+fn may_be_unreadable(text: &[u8]) -> bool {
+    const DIGITS_MAX: usize = 300;
+    let (mut brackets, mut digits, mut before) = (0, 0, 0);
+    for byte in text {
+        match byte {
+            b'[' | b'{' => brackets += 1,
+            b'u' if before == b'\\' => return true,
+            b'e' | b'E' if digits > 0 => return true,
+            _ => {}
+        }
+        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
+        if digits > DIGITS_MAX || brackets > JSON_DEPTH_MAX {
+            return true;
+        }
+        before = *byte;
+    }
+    false
 }
 
 /// Reads a value down to its last number and character, and keeps nothing of it.
@@ -176,6 +201,9 @@ mod tests {
             "{'a':1}",
             "NaN",
             "1e999",
+            "1.0E999",
+            &"9".repeat(400),
+            &format!("{}.5", "9".repeat(310)),
             r#""\ud83c""#,
             r#""\udfb0\ud83c""#,
             r#"{"\ud83c":1}"#,

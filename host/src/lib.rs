@@ -48,5 +48,6 @@ pub mod steps;
 pub mod store;
 pub mod telemetry;
 pub mod templates;
+pub(crate) mod text;
 pub mod tokens;
 pub mod tracking;

@@ -4,10 +4,10 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::identity::GameId;
+use crate::{identity::GameId, text::text_in_json};
 
 /// The largest amount and the largest balance: 2^53 - 1 minor units, which every JSON client reads exactly.
 pub const AMOUNT_MAX: u64 = (1 << 53) - 1;
@@ -90,8 +90,7 @@ impl JsonSchema for Amount {
 }
 
 /// A currency's code: 3 to 8 of `A-Z0-9`, ISO 4217 (`EUR`) or the operator's own (`COINS`).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency {
     code: [u8; Self::LENGTH_MAX],
     length: u8,
@@ -127,12 +126,7 @@ impl FromStr for Currency {
     }
 }
 
-impl TryFrom<String> for Currency {
-    type Error = InvalidCurrency;
-    fn try_from(text: String) -> Result<Self, InvalidCurrency> {
-        text.parse()
-    }
-}
+text_in_json!(Currency);
 
 impl From<Currency> for String {
     fn from(currency: Currency) -> Self {
@@ -168,8 +162,7 @@ impl fmt::Debug for Currency {
 
 /// A side of a transfer. Every aggregate keeps its own position in each account, so that an account's
 /// balance over the whole house is the sum over aggregates and no step writes anything shared.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Account {
     /// What the player can stake or be paid out.
     Player,
@@ -214,31 +207,27 @@ impl fmt::Display for Account {
     }
 }
 
-impl From<Account> for String {
-    fn from(account: Account) -> Self {
-        account.to_string()
-    }
-}
-
 /// The text names no account.
 #[derive(Debug, Error)]
 #[error("no account is called '{0}'")]
 pub struct InvalidAccount(String);
 
-impl TryFrom<String> for Account {
-    type Error = InvalidAccount;
-    fn try_from(text: String) -> Result<Self, InvalidAccount> {
-        match text.as_str() {
+impl FromStr for Account {
+    type Err = InvalidAccount;
+    fn from_str(text: &str) -> Result<Self, InvalidAccount> {
+        match text {
             "player" => Ok(Self::Player),
             "escrow" => Ok(Self::Escrow),
             "operator" => Ok(Self::Operator),
             other => match other.strip_prefix("house/").map(str::parse) {
                 Some(Ok(game)) => Ok(Self::House(game)),
-                _ => Err(InvalidAccount(text)),
+                _ => Err(InvalidAccount(other.to_owned())),
             },
         }
     }
 }
+
+text_in_json!(Account);
 
 /// Money moved from one account to another, as kept in a step's record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -256,9 +245,10 @@ pub struct Transfer {
 }
 
 /// An aggregate's position in every account, per currency. The positions of one currency sum to zero, always.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Ledger(BTreeMap<Account, BTreeMap<Currency, i64>>);
+///
+/// They are few, and every step takes two copies of them: so they lie one behind the other, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger(Vec<(Account, Currency, i64)>);
 
 /// Why a transfer cannot be made; nothing has moved.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -297,7 +287,7 @@ impl Ledger {
     /// The position in one account, in minor units; what was never moved is 0.
     #[must_use]
     pub fn position(&self, account: &Account, currency: Currency) -> i64 {
-        self.0.get(account).and_then(|held| held.get(&currency)).copied().unwrap_or(0)
+        self.find(account, currency).map_or(0, |place| self.0[place].2)
     }
 
     /// The player's balance.
@@ -309,14 +299,13 @@ impl Ledger {
 
     /// Every position, ordered by account and currency.
     pub fn positions(&self) -> impl Iterator<Item = (&Account, Currency, i64)> {
-        self.0
-            .iter()
-            .flat_map(|(account, held)| held.iter().map(move |(currency, position)| (account, *currency, *position)))
+        self.0.iter().map(|(account, currency, position)| (account, *currency, *position))
     }
 
     /// The player's balances, one per currency ever held.
     pub fn balances(&self) -> impl Iterator<Item = (Currency, Amount)> {
-        self.0.get(&Account::Player).into_iter().flatten().map(|(currency, _)| (*currency, self.balance(*currency)))
+        let of_player = self.0.iter().filter(|(account, _, _)| *account == Account::Player);
+        of_player.map(|(_, currency, _)| (*currency, self.balance(*currency)))
     }
 
     /// Moves `amount` and answers with the transfer as it goes into the record.
@@ -346,11 +335,41 @@ impl Ledger {
     }
 
     fn set(&mut self, account: &Account, currency: Currency, position: i64) {
-        if let Some(held) = self.0.get_mut(account) {
-            held.insert(currency, position);
-        } else {
-            self.0.insert(account.clone(), BTreeMap::from([(currency, position)]));
+        match self.find(account, currency) {
+            Ok(place) => self.0[place].2 = position,
+            Err(place) => self.0.insert(place, (account.clone(), currency, position)),
         }
+    }
+
+    /// Where a position is, or would be.
+    fn find(&self, account: &Account, currency: Currency) -> Result<usize, usize> {
+        self.0.binary_search_by(|(held, of, _)| (held, of).cmp(&(account, &currency)))
+    }
+}
+
+/// By account, and in each by currency.
+impl Serialize for Ledger {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Held<'a>(&'a [(Account, Currency, i64)]);
+
+        impl Serialize for Held<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.iter().map(|(_, currency, position)| (currency, position)))
+            }
+        }
+
+        let accounts = self.0.chunk_by(|(one, _, _), (other, _, _)| one == other);
+        serializer.collect_map(accounts.map(|held| (&held[0].0, Held(held))))
+    }
+}
+
+impl<'de> Deserialize<'de> for Ledger {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let accounts = BTreeMap::<Account, BTreeMap<Currency, i64>>::deserialize(deserializer)?;
+        let positions = accounts.into_iter().flat_map(|(account, held)| {
+            held.into_iter().map(move |(currency, position)| (account.clone(), currency, position))
+        });
+        Ok(Self(positions.collect()))
     }
 }
 
@@ -377,11 +396,28 @@ mod tests {
     #[test]
     fn accounts_keep_their_names() {
         for name in ["player", "escrow", "operator", "house/fruit-slots"] {
-            assert_eq!(Account::try_from(name.to_owned()).unwrap().to_string(), name);
+            assert_eq!(name.parse::<Account>().unwrap().to_string(), name);
         }
         for bad in ["", "house/", "house/Bad", "bank"] {
-            assert!(Account::try_from(bad.to_owned()).is_err(), "{bad}");
+            assert!(bad.parse::<Account>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_ledger_is_written_by_account_and_currency_and_reads_back() {
+        let mut ledger = Ledger::default();
+        let house = Account::House("slots".parse().unwrap());
+        for (from, to, currency) in [
+            (Account::Operator, Account::Player, "USD"),
+            (Account::Operator, Account::Player, "EUR"),
+            (house, Account::Player, "EUR"),
+        ] {
+            ledger.transfer(from, to, currency.parse().unwrap(), Amount(5)).unwrap();
+        }
+        let text = r#"{"player":{"EUR":10,"USD":5},"house/slots":{"EUR":-5},"operator":{"EUR":-5,"USD":-5}}"#;
+        assert_eq!(serde_json::to_string(&ledger).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Ledger>(text).unwrap(), ledger);
+        assert_eq!(serde_json::to_string(&Ledger::default()).unwrap(), "{}");
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::{
 /// The layout of the records that this version writes.
 pub const FORMAT: u8 = 1;
 
+/// Room for most records: one that grew to its size would be copied four times on the way.
+const USUAL_BYTES: usize = 2048;
+
 /// One step of one aggregate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -308,7 +311,8 @@ impl Record {
     /// # Errors
     /// None in practice: every part of a record has its JSON.
     pub fn encode(&self) -> Result<(EncodedRecord, Digest), serde_json::Error> {
-        let bytes = serde_json::to_vec(self)?;
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut bytes, self)?;
         let digest = Digest::of(&bytes);
         Ok((EncodedRecord { step: self.step, destinations: self.destinations(), bytes }, digest))
     }

@@ -87,15 +87,31 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
 #[derive(Debug)]
 struct Speed {
     parts: parts::Parts,
-    bare: Figures,
+    bare: Served,
     hosted: Hosted,
+}
+
+/// What a server did.
+#[derive(Debug)]
+struct Served {
+    figures: Figures,
+    /// Processor time of the server alone: unlike the figures it hardly depends on who else uses the machine.
+    processor: Duration,
+}
+
+impl Served {
+    /// Microseconds of processor time a call.
+    #[expect(clippy::cast_precision_loss, reason = "a number of calls is far below 2^53")]
+    fn processor_us(&self) -> f64 {
+        self.processor.as_secs_f64() * 1e6 / self.figures.calls as f64
+    }
 }
 
 /// What the host did.
 #[derive(Debug)]
 struct Hosted {
-    single: Figures,
-    batched: Figures,
+    single: Served,
+    batched: Served,
     set_up: Duration,
     memory_before_bytes: u64,
     memory_after_bytes: u64,
@@ -103,14 +119,12 @@ struct Hosted {
     disk_bytes: u64,
 }
 
-async fn measure_bare(plan: &Plan, reply_bytes: usize) -> anyhow::Result<Figures> {
+async fn measure_bare(plan: &Plan, reply_bytes: usize) -> anyhow::Result<Served> {
     let server = ServerProcess::bare(reply_bytes).await?;
     let load = Load::new(server.address(), plan.connections, vec!["bare".to_owned()]);
-    let progress = progress(plan.rounds, "bare axum handler");
-    let figures = load.run(plan.rounds, 1, &|call| spin("bare", call), &progress).await?;
-    progress.finish_and_clear();
+    let bare = measure_load(plan.rounds, 1, "bare", &load, &server).await?;
     server.stop().await?;
-    Ok(figures)
+    Ok(bare)
 }
 
 async fn measure_host(plan: &Plan) -> anyhow::Result<Hosted> {
@@ -122,19 +136,30 @@ async fn measure_host(plan: &Plan) -> anyhow::Result<Hosted> {
     let memory_before_bytes = server.memory_bytes()?;
     let load = Load::new(server.address(), plan.connections, tokens);
 
-    let single_progress = progress(plan.rounds, "single calls");
-    let single = load.run(plan.rounds, 1, &|call| spin("single", call), &single_progress).await?;
-    single_progress.finish_and_clear();
-    let batches = plan.rounds / plan.batch as u64;
-    let batch_progress = progress(batches, "batches");
-    let batched = load.run(batches, plan.batch, &|call| spin("batch", call), &batch_progress).await?;
-    batch_progress.finish_and_clear();
+    let single = measure_load(plan.rounds, 1, "single", &load, &server).await?;
+    let batched = measure_load(plan.rounds / plan.batch as u64, plan.batch, "batch", &load, &server).await?;
 
     let memory_after_bytes = server.memory_bytes()?;
     server.stop().await?;
-    let rounds = single.calls + batched.calls;
+    let rounds = single.figures.calls + batched.figures.calls;
     let disk_bytes = size_of(directory.path())?;
     Ok(Hosted { single, batched, set_up, memory_before_bytes, memory_after_bytes, rounds, disk_bytes })
+}
+
+/// `run` goes into the calls' keys.
+async fn measure_load(
+    requests: u64,
+    batch: usize,
+    run: &'static str,
+    load: &Load,
+    server: &ServerProcess,
+) -> anyhow::Result<Served> {
+    let progress = progress(requests, run);
+    let before = server.processor_time()?;
+    let figures = load.run(requests, batch, &move |call| spin(run, call), &progress).await?;
+    let processor = server.processor_time()? - before;
+    progress.finish_and_clear();
+    Ok(Served { figures, processor })
 }
 
 /// Every call is another round, and carries a key of its own as a careful client's does.

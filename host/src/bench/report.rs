@@ -5,7 +5,7 @@ use std::{fmt, fs, time::Duration};
 use hdrhistogram::Histogram;
 
 use super::{
-    METHOD, Plan, Speed,
+    METHOD, Plan, Served, Speed,
     load::Figures,
     releases::{Loading, Releases},
 };
@@ -73,12 +73,13 @@ fn write_speed(f: &mut fmt::Formatter<'_>, plan: &Plan, speed: &Speed) -> fmt::R
     ] {
         writeln!(f, "{what:<34} {:>8} {:>9}", microseconds(histogram, 0.5), microseconds(histogram, 0.99))?;
     }
-    writeln!(f, "\nover HTTP                          calls/s   p50 us   p99 us p99.9 us")?;
-    write_figures(f, "bare axum handler, single calls", bare)?;
-    write_figures(f, "croupier, single calls", &hosted.single)?;
-    write_figures(f, &format!("croupier, batches of {}", plan.batch), &hosted.batched)?;
-    writeln!(f, "single calls are {:.1} % of the bare handler", 100.0 * hosted.single.rate() / bare.rate())?;
-    writeln!(f, "batches are {:.2} times single calls", hosted.batched.rate() / hosted.single.rate())?;
+    writeln!(f, "\nover HTTP                          calls/s   p50 us   p99 us p99.9 us   processor us a call")?;
+    write_served(f, "bare axum handler, single calls", bare)?;
+    write_served(f, "croupier, single calls", &hosted.single)?;
+    write_served(f, &format!("croupier, batches of {}", plan.batch), &hosted.batched)?;
+    let [bare, single, batched] = [bare, &hosted.single, &hosted.batched].map(|served| served.figures.rate());
+    writeln!(f, "single calls are {:.1} % of the bare handler", 100.0 * single / bare)?;
+    writeln!(f, "batches are {:.2} times single calls", batched / single)?;
     writeln!(
         f,
         "\nmemory {} MiB with {} players ready ({:.1?}), {} MiB after {} rounds; {} MiB on disk",
@@ -133,10 +134,18 @@ fn write_releases(f: &mut fmt::Formatter<'_>, releases: &Releases) -> fmt::Resul
     )
 }
 
+fn write_served(f: &mut fmt::Formatter<'_>, what: &str, served: &Served) -> fmt::Result {
+    writeln!(f, "{} {:>21.1}", line_of_figures(what, &served.figures), served.processor_us())
+}
+
 fn write_figures(f: &mut fmt::Formatter<'_>, what: &str, figures: &Figures) -> fmt::Result {
+    writeln!(f, "{}", line_of_figures(what, figures))
+}
+
+fn line_of_figures(what: &str, figures: &Figures) -> String {
     let latency = |quantile| figures.latency.value_at_quantile(quantile);
     let (p50, p99, p999) = (latency(0.5), latency(0.99), latency(0.999));
-    writeln!(f, "{what:<32} {:>9.0} {p50:>8} {p99:>8} {p999:>8}", figures.rate())
+    format!("{what:<32} {:>9.0} {p50:>8} {p99:>8} {p999:>8}", figures.rate())
 }
 
 fn milliseconds(duration: Duration) -> String {

@@ -14,6 +14,9 @@ use tokio::{
 
 use super::OPERATOR_TOKEN;
 
+/// What the kernel counts processor time in, as it shows it: hundredths of a second on every kind of processor we run on.
+const TICK_MS: u64 = 10;
+
 /// A server in a process of its own.
 pub(super) struct ServerProcess {
     child: Child,
@@ -74,6 +77,17 @@ impl ServerProcess {
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         let kib: u64 = resident.trim().trim_end_matches(" kB").parse()?;
         Ok(kib << 10)
+    }
+
+    /// Processor time that it has taken so far, of all its threads and of the kernel for it.
+    pub(super) fn processor_time(&self) -> anyhow::Result<Duration> {
+        let id = self.child.id().context("the server has ended")?;
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).context("processor time is read from /proc")?;
+        // Behind the name, which may have spaces: `utime` and `stime` are the 14th and 15th field of the line.
+        let (_, fields) = stat.rsplit_once(')').context("no name of a process")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let ticks = ticks.sum::<Result<u64, _>>()?;
+        Ok(Duration::from_millis(ticks * TICK_MS))
     }
 
     /// Ends it in good order.

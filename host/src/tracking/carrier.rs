@@ -8,7 +8,6 @@ use super::TrackingStore;
 use crate::{
     facts::{Fact, facts_of},
     identity::SourceName,
-    record::Record,
     relay::{Carrier, CarryError},
     store::Waiting,
 };
@@ -43,13 +42,10 @@ fn facts(source: &SourceName, steps: &[Waiting]) -> Vec<Fact> {
 }
 
 fn read(source: &SourceName, step: &Waiting) -> Vec<Fact> {
-    match Record::decode(&step.record) {
-        Ok(record) => facts_of(source, &record),
-        Err(error) => {
-            // It will not read any better later, and others wait behind it. A check of the ledger finds it too.
-            let Waiting { aggregate, step, .. } = step;
-            tracing::error!(%aggregate, step, %error, "a record is damaged: what it tells is not counted");
-            Vec::new()
-        }
-    }
+    facts_of(source, &step.record).unwrap_or_else(|error| {
+        // It will not read any better later, and others wait behind it. A check of the ledger finds it too.
+        let Waiting { aggregate, step, .. } = step;
+        tracing::error!(%aggregate, step, %error, "a record is damaged: what it tells is not counted");
+        Vec::new()
+    })
 }

@@ -12,11 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fjall::PersistMode;
+use fjall::{PersistMode, Slice};
 use tokio::sync::{oneshot, watch};
 
 use super::{
     AggregateCache, Commit, CommitError, StoreError, closed,
+    outbox::Added,
     tables::{Tables, numbered_key, unavailable},
 };
 use crate::identity::{AggregateId, GameId};
@@ -191,7 +192,7 @@ impl Worker {
 
     fn write(&mut self, group: &[Request]) -> Result<(), StoreError> {
         let tables = &self.tables;
-        let mut next_place = self.next_place;
+        let mut added = Added { next_place: self.next_place, steps: Vec::new() };
         let mut batch = tables.database.batch().durability(Some(PersistMode::SyncData));
         for request in group {
             match &request.change {
@@ -199,9 +200,10 @@ impl Worker {
                     let id = commit.aggregate.id.as_str();
                     batch.insert(&tables.aggregates, id, document.as_slice());
                     for record in &commit.records {
-                        let key = numbered_key(id, record.step);
-                        tables.outbox.add(&mut batch, record.destinations, &key, &mut next_place);
-                        batch.insert(&tables.records, key, record.bytes.as_slice());
+                        let key = Slice::from(numbered_key(id, record.step));
+                        let bytes = Slice::from(record.bytes.as_slice());
+                        tables.outbox.add(&mut batch, record.destinations, (&key, &bytes), &mut added);
+                        batch.insert(&tables.records, key, bytes);
                     }
                 }
                 Change::Acts { game, version, listing, acts } => {
@@ -214,9 +216,9 @@ impl Worker {
             }
         }
         batch.commit().map_err(unavailable)?;
-        if next_place > self.next_place {
-            self.next_place = next_place;
-            self.tables.outbox.has_grown();
+        if !added.steps.is_empty() {
+            self.next_place = added.next_place;
+            self.tables.outbox.has_grown(added.steps);
         }
         Ok(())
     }
@@ -237,7 +239,7 @@ impl Worker {
     }
 }
 
-/// What waits, and what is known to come soon.
+/// What waits, and a part of what is known to come soon.
 fn gather(first: Request, waiting: &Receiver<Request>) -> Vec<Request> {
     let begun = Instant::now();
     let mut group = vec![first];
@@ -250,12 +252,13 @@ fn gather(first: Request, waiting: &Receiver<Request>) -> Vec<Request> {
     }
 }
 
-/// Whether the steps are there that the newest of them knows of. Acts come unannounced: nobody waits for them, and they
-/// do not take the place of steps that are waited for.
+/// Whether half of the steps are there that the newest of them knows of: the processors work on the other half while
+/// these are written, and were all waited for, nobody would. Acts come unannounced: nobody waits for them, and they do not
+/// take the place of steps that are waited for.
 pub(super) fn is_complete(group: &[Request]) -> bool {
     let under_way = group.iter().filter_map(|request| request.change.under_way());
     let (steps, under_way) = under_way.fold((0, 0), |(steps, _), newest| (steps + 1, newest));
-    steps >= under_way || group.len() >= GROUP_CHANGES_MAX
+    2 * steps >= under_way || group.len() >= GROUP_CHANGES_MAX
 }
 
 fn answer_all(requests: Vec<Request>, outcome: &Result<(), CommitError>) {

@@ -2,6 +2,7 @@
 
 mod committer;
 mod outbox;
+mod recent;
 mod releases;
 mod tables;
 #[cfg(test)]

@@ -1,19 +1,26 @@
 //! The outbox: for each destination the steps that wait to be carried there, in the order in which they were committed.
 //! An entry is a number and the key of a record. What was carried is removed, and the next look begins behind it: it
-//! need not pass by what the database has not yet forgotten.
+//! need not pass by what the database has not yet forgotten. A carrier that keeps up finds everything in memory.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
 use fjall::{
-    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, Readable as _, Snapshot, UserValue,
+    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, Readable as _, Slice, Snapshot, UserValue,
 };
 use tokio::sync::Notify;
 
-use super::{StoreError, tables::unavailable};
+use super::{
+    StoreError,
+    recent::{Recent, Seen, Step},
+    tables::unavailable,
+};
 use crate::record::{Destination, Destinations};
+
+/// Steps come and go, and little of them need ever be written to a table.
+const MEMTABLE_BYTES: u64 = 16 << 20;
 
 #[derive(Clone)]
 pub(super) struct Outbox {
@@ -26,14 +33,24 @@ struct Queue {
     waiting: Keyspace,
     /// No entry has a place before this one.
     first: Arc<AtomicU64>,
+    recent: Arc<Mutex<Recent>>,
     grown: Arc<Notify>,
+}
+
+impl Queue {
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        // Nothing in the lock's reach can panic halfway through a change.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Outbox {
     pub(super) fn open(database: &Database) -> Result<Self, fjall::Error> {
         let queue = |name| {
-            let waiting = database.keyspace(name, KeyspaceCreateOptions::default)?;
-            Ok::<_, fjall::Error>(Queue { waiting, first: Arc::default(), grown: Arc::default() })
+            let waiting =
+                database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
+            let (first, recent, grown) = (Arc::default(), Arc::default(), Arc::default());
+            Ok::<_, fjall::Error>(Queue { waiting, first, recent, grown })
         };
         Ok(Self { notifications: queue("outbox-notifications")?, tracking: queue("outbox-tracking")? })
     }
@@ -57,17 +74,56 @@ impl Outbox {
     }
 
     /// Puts a step, named by its record's key, into the queues of these destinations.
-    pub(super) fn add(&self, batch: &mut WriteBatch, to: Destinations, key: &[u8], next_place: &mut u64) {
+    pub(super) fn add(
+        &self,
+        batch: &mut WriteBatch,
+        to: Destinations,
+        (key, record): (&Slice, &Slice),
+        added: &mut Added,
+    ) {
         for destination in Destination::ALL.into_iter().filter(|destination| to.contains(*destination)) {
-            batch.insert(&self.queue(destination).waiting, next_place.to_be_bytes(), key);
-            *next_place += 1;
+            let place = added.next_place;
+            batch.insert(&self.queue(destination).waiting, place.to_be_bytes(), key.clone());
+            added.steps.push((destination, Step { place, key: key.clone(), record: record.clone() }));
+            added.next_place += 1;
         }
     }
 
     /// What was added is there.
-    pub(super) fn has_grown(&self) {
+    pub(super) fn has_grown(&self, added: Vec<(Destination, Step)>) {
+        let [mut notifications, mut tracking] = [self.notifications.recent(), self.tracking.recent()];
+        for (to, step) in added {
+            match to {
+                Destination::Notifications => notifications.push(step),
+                Destination::Tracking => tracking.push(step),
+            }
+        }
+        drop((notifications, tracking));
         for to in Destination::ALL {
             self.queue(to).grown.notify_one();
+        }
+    }
+
+    /// The oldest steps, if all that wait are in memory.
+    pub(super) fn recent(&self, to: Destination, steps_max: usize, bytes_max: usize) -> Option<Vec<Step>> {
+        self.queue(to).recent().oldest(steps_max, bytes_max)
+    }
+
+    /// What is in memory before a look into the database.
+    pub(super) fn seen(&self, to: Destination) -> Seen {
+        self.queue(to).recent().seen()
+    }
+
+    /// The database was looked into, and this was the oldest place in it.
+    pub(super) fn looked(&self, to: Destination, seen: &Seen, oldest: Option<u64>) {
+        self.queue(to).recent().looked(seen, oldest);
+    }
+
+    /// These steps are in the database no more.
+    pub(super) fn removed(&self, to: Destination, places: &[u64]) {
+        let queue = self.queue(to);
+        if let Some(first) = queue.recent().removed(places) {
+            queue.first.fetch_max(first, Ordering::Relaxed);
         }
     }
 
@@ -109,6 +165,12 @@ impl Outbox {
             batch.remove(&self.queue(to).waiting, place.to_be_bytes());
         }
     }
+}
+
+/// Steps that are being added, and the next place.
+pub(super) struct Added {
+    pub(super) next_place: u64,
+    pub(super) steps: Vec<(Destination, Step)>,
 }
 
 fn read_place(key: &[u8]) -> Result<u64, StoreError> {

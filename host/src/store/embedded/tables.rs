@@ -10,7 +10,7 @@ use std::{
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable as _};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{StoreError, Waiting, outbox::Outbox};
+use super::{StoreError, Waiting, outbox::Outbox, recent::Step};
 use crate::{
     aggregate::Aggregate,
     identity::{AggregateId, GameId},
@@ -22,6 +22,9 @@ use crate::{
 const MEMTABLE_BYTES: u64 = 128 << 20;
 /// Records are written once and never changed: their values stay where they were first written, outside of compaction.
 const RECORD_SEPARATION_BYTES: u32 = 128;
+
+/// Room for most documents: one that grew to its size would be copied three times on the way.
+const USUAL_BYTES: usize = 1024;
 
 #[derive(Clone)]
 pub(super) struct Tables {
@@ -111,8 +114,16 @@ impl Tables {
         steps_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Waiting>, StoreError> {
+        if let Some(steps) = self.outbox.recent(to, steps_max, bytes_max) {
+            let waiting = steps.into_iter().map(|Step { place, key, record }| {
+                let (aggregate, step) = read_step_key(&key)?;
+                Ok(Waiting { aggregate, step, place, record: record.to_vec() })
+            });
+            return waiting.collect();
+        }
         let mut waiting = Vec::new();
         let mut bytes = 0;
+        let seen = self.outbox.seen(to);
         let snapshot = self.database.snapshot();
         for entry in self.outbox.oldest(to, &snapshot).take(steps_max) {
             let (place, key) = entry?;
@@ -126,6 +137,7 @@ impl Tables {
                 break;
             }
         }
+        self.outbox.looked(to, &seen, waiting.first().map(|step| step.place));
         Ok(waiting)
     }
 
@@ -133,7 +145,9 @@ impl Tables {
     pub(super) fn carried(&self, to: Destination, places: &[u64]) -> Result<(), StoreError> {
         let mut batch = self.database.batch();
         self.outbox.remove(&mut batch, to, places);
-        batch.commit().map_err(unavailable)
+        batch.commit().map_err(unavailable)?;
+        self.outbox.removed(to, places);
+        Ok(())
     }
 
     pub(super) fn listings(&self) -> Result<Vec<Listing>, StoreError> {
@@ -190,7 +204,9 @@ pub(super) fn read_step_key(key: &[u8]) -> Result<(AggregateId, u64), StoreError
 }
 
 pub(super) fn encode(id: &impl fmt::Display, document: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(document).map_err(|error| StoreError::Corrupt(format!("{id}: {error}")))
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut bytes, document).map_err(|error| StoreError::Corrupt(format!("{id}: {error}")))?;
+    Ok(bytes)
 }
 
 fn decode<T: DeserializeOwned>(id: &str, document: &[u8]) -> Result<T, StoreError> {

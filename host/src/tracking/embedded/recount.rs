@@ -63,7 +63,7 @@ impl Writer {
     fn count_some(&self, scope: usize, through: Option<FactKey>, facts: u64) -> Result<Phase, StoreError> {
         let scope = &self.scopes[scope];
         let tables = &self.tables;
-        let mut draft = Draft::new(tables);
+        let mut draft = Draft::new(tables, &self.met);
         // A key's successor is the key with a zero byte.
         let start = through.as_ref().map_or_else(Vec::new, |through| [through.0.as_slice(), &[0]].concat());
         let mut last = through;
@@ -86,6 +86,7 @@ impl Writer {
     }
 
     pub(super) fn forget_counts(&mut self, view: Option<&ViewName>) -> Result<bool, StoreError> {
+        self.met.forget();
         let mut batch = self.tables.database.batch().durability(Some(PersistMode::SyncData));
         let mut forgotten = Vec::new();
         for (number, scope) in self.scopes.iter().enumerate() {

@@ -1,17 +1,21 @@
 //! The one writer: facts that are new, and what they change of the counts, in one batch.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 
 use fjall::{OwnedWriteBatch, PersistMode};
 
 use super::{
     keys,
+    met::Met,
     recount::{PIECE, remove_some},
     tables::{Phase, State, Tables, decode, encode},
 };
 use crate::{
-    facts::{Entry, EntryValue, Fact, Reduced, Rollup, View, What},
-    identity::{Digest, ViewName},
+    facts::{Entry, EntryValue, Fact, Period, Play, Reduced, Rollup, View, What},
+    identity::{Digest, GameId, ReleaseDigest, ViewName},
     store::{StoreError, unavailable},
 };
 
@@ -22,6 +26,7 @@ pub(super) struct Writer {
     pub(super) tables: Tables,
     /// The roll-ups, and every view that is declared.
     pub(super) scopes: Vec<Scope>,
+    pub(super) met: Met,
 }
 
 /// Something that is counted, and how far.
@@ -72,7 +77,7 @@ impl Writer {
             }
         }
         batch.commit().map_err(unavailable)?;
-        let mut writer = Self { tables, scopes };
+        let mut writer = Self { tables, scopes, met: Met::default() };
         if writer.tables.facts.first_key_value().is_none() {
             // Nothing waits to be counted: a store that is new is whole at once.
             while writer.recount_some()?.is_some() {}
@@ -81,20 +86,27 @@ impl Writer {
     }
 
     pub(super) fn record(&mut self, facts: &[Fact]) -> Result<(), StoreError> {
-        let mut draft = Draft::new(&self.tables);
-        let mut new = HashSet::new();
-        for fact in facts {
-            let key = keys::fact(&fact.id);
-            if new.contains(&key) || self.tables.facts.contains_key(&key).map_err(unavailable)? {
+        let mut facts: Vec<_> = facts.iter().map(|fact| (keys::fact(&fact.id), fact)).collect();
+        // In the order of keys the database finds each near the one before, and that costs it a fraction.
+        facts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        facts.dedup_by(|(again, _), (key, _)| again == key);
+        let mut draft = Draft::new(&self.tables, &self.met);
+        let mut any_is_new = false;
+        for (key, fact) in facts {
+            if self.tables.facts.contains_key(&key).map_err(unavailable)? {
                 continue;
             }
             draft.batch.insert(&self.tables.facts, key.as_slice(), encode(fact)?);
             for scope in self.scopes.iter().filter(|scope| scope.state.counts(&key)) {
                 scope.count(fact, &mut draft)?;
             }
-            new.insert(key);
+            any_is_new = true;
         }
-        if new.is_empty() { Ok(()) } else { draft.commit() }
+        if any_is_new {
+            let met = draft.commit()?;
+            self.met.remember(met);
+        }
+        Ok(())
     }
 }
 
@@ -112,27 +124,44 @@ fn remove_all(tables: &Tables, prefix: &[u8]) -> Result<(), StoreError> {
 /// Counts as they will be once a batch is written.
 pub(super) struct Draft<'a> {
     tables: &'a Tables,
+    met: &'a Met,
     pub(super) batch: OwnedWriteBatch,
-    rollups: HashMap<Vec<u8>, Rollup>,
+    places: HashMap<(GameId, ReleaseDigest, u64), Rc<[Place]>>,
+    rollups: Vec<(Vec<u8>, Rollup)>,
+    rollups_by_key: HashMap<Vec<u8>, usize>,
     events: HashMap<Vec<u8>, u64>,
     groups: HashMap<Vec<u8>, Reduced>,
     members: HashSet<Vec<u8>>,
+    /// Who is met in this batch and could not be remembered from another.
+    newly_met: HashSet<Digest>,
+}
+
+/// Where a bucket is kept: facts of one release and hour have the same buckets, and a batch has few others.
+struct Place {
+    members: Vec<u8>,
+    events: Vec<u8>,
+    /// Which of the draft's roll-ups.
+    rollup: usize,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(tables: &'a Tables) -> Self {
+    pub(super) fn new(tables: &'a Tables, met: &'a Met) -> Self {
         Self {
             tables,
+            met,
             batch: tables.database.batch().durability(Some(PersistMode::SyncData)),
-            rollups: HashMap::new(),
+            places: HashMap::new(),
+            rollups: Vec::new(),
+            rollups_by_key: HashMap::new(),
             events: HashMap::new(),
             groups: HashMap::new(),
             members: HashSet::new(),
+            newly_met: HashSet::new(),
         }
     }
 
-    /// Durable once this returns, all or nothing.
-    pub(super) fn commit(mut self) -> Result<(), StoreError> {
+    /// Durable once this returns, all or nothing: who was met, to be remembered.
+    pub(super) fn commit(mut self) -> Result<HashSet<Digest>, StoreError> {
         for (key, rollup) in &self.rollups {
             self.batch.insert(&self.tables.counts, key.as_slice(), encode(rollup)?);
         }
@@ -142,33 +171,62 @@ impl<'a> Draft<'a> {
         for (key, reduced) in &self.groups {
             self.batch.insert(&self.tables.counts, key.as_slice(), encode(reduced)?);
         }
-        for key in &self.members {
-            self.batch.insert(&self.tables.counts, key.as_slice(), []);
+        let mut members: Vec<_> = self.members.into_iter().collect();
+        members.sort_unstable();
+        for key in members {
+            self.batch.insert(&self.tables.counts, key, []);
         }
-        self.batch.commit().map_err(unavailable)
+        self.batch.commit().map_err(unavailable)?;
+        Ok(self.newly_met)
     }
 
     fn roll_up(&mut self, fact: &Fact) -> Result<(), StoreError> {
         let Some(play) = fact.what.play() else { return Ok(()) };
-        let player = [fact.id.source.as_str().as_bytes(), &[0], fact.id.aggregate.as_str().as_bytes()].concat();
-        let (mut player_may_be_new, mut session_may_be_new) = (true, true);
-        for (number, bucket) in fact.buckets().into_iter().enumerate() {
-            let met = keys::bucket(keys::Of::Member, &bucket);
-            let new_player = player_may_be_new && self.meet(&met, keys::PLAYER, &player)?;
-            let new_session = session_may_be_new && self.meet(&met, keys::SESSION, play.session.as_str().as_bytes())?;
+        let places = self.places(fact, play)?;
+        for place in places.iter() {
             if let What::Event { name, .. } = &fact.what {
-                self.count_event(&[&keys::bucket(keys::Of::Event, &bucket), name.as_bytes()].concat())?;
+                self.count_event(&[&place.events, name.as_bytes()].concat())?;
             }
-            let rollup = changing(&mut self.rollups, self.tables, &keys::bucket(keys::Of::Rollup, &bucket))?;
-            rollup.add(&fact.what);
-            rollup.players += u64::from(new_player);
-            rollup.sessions += u64::from(new_session);
-            if number == 0 {
-                // The first is the narrowest: whoever was met there before was met in all of them.
-                (player_may_be_new, session_may_be_new) = (new_player, new_session);
-            }
+            self.rollups[place.rollup].1.add(&fact.what);
+        }
+        let player = [fact.id.source.as_str().as_bytes(), &[0], fact.id.aggregate.as_str().as_bytes()].concat();
+        let session = play.session.as_str().as_bytes();
+        let narrowest = places.first().map_or(&[][..], |place| &place.members);
+        let both = Digest::of(&[narrowest, &player, &[0], session].concat());
+        if !self.met.remembers(&both) && self.newly_met.insert(both) {
+            self.meet(&places, keys::PLAYER, &player, |rollup| &mut rollup.players)?;
+            self.meet(&places, keys::SESSION, session, |rollup| &mut rollup.sessions)?;
         }
         Ok(())
+    }
+
+    /// Where a fact's buckets are kept, the narrowest first.
+    fn places(&mut self, fact: &Fact, play: &Play) -> Result<Rc<[Place]>, StoreError> {
+        let common = (play.game.clone(), play.release, Period::Hour.start_of(fact.at_ms));
+        if let Some(places) = self.places.get(&common) {
+            return Ok(places.clone());
+        }
+        let places = fact.buckets().into_iter().map(|bucket| {
+            let [members, events, rollup] =
+                [keys::Of::Member, keys::Of::Event, keys::Of::Rollup].map(|of| keys::bucket(of, &bucket));
+            Ok(Place { members, events, rollup: self.rollup(rollup)? })
+        });
+        let places = places.collect::<Result<Rc<[_]>, StoreError>>()?;
+        self.places.insert(common, places.clone());
+        Ok(places)
+    }
+
+    /// The position of a roll-up among those that are changed.
+    fn rollup(&mut self, key: Vec<u8>) -> Result<usize, StoreError> {
+        if let Some(position) = self.rollups_by_key.get(&key) {
+            return Ok(*position);
+        }
+        let stored = self.tables.counts.get(&key).map_err(unavailable)?;
+        let rollup = stored.map(|stored| decode(&stored)).transpose()?.unwrap_or_default();
+        let position = self.rollups.len();
+        self.rollups.push((key.clone(), rollup));
+        self.rollups_by_key.insert(key, position);
+        Ok(position)
     }
 
     fn count_event(&mut self, key: &[u8]) -> Result<(), StoreError> {
@@ -194,17 +252,41 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Whether somebody is met for the first time in a bucket.
-    fn meet(&mut self, bucket: &[u8], kind: u8, name: &[u8]) -> Result<bool, StoreError> {
-        self.is_new([bucket, &[kind], name].concat())
+    /// Counts somebody in the buckets in which nobody has met them. Whoever was met in the narrowest was met in all of
+    /// them, and whoever was not met in the widest, which is the last, in none.
+    fn meet(
+        &mut self,
+        places: &[Place],
+        kind: u8,
+        name: &[u8],
+        count: impl Fn(&mut Rollup) -> &mut u64,
+    ) -> Result<(), StoreError> {
+        let key = |place: &Place| [&place.members, &[kind][..], name].concat();
+        let (Some(narrowest), Some(widest)) = (places.first(), places.last()) else { return Ok(()) };
+        if self.is_known(&key(narrowest))? {
+            return Ok(());
+        }
+        let is_new_in_all = !self.is_known(&key(widest))?;
+        for place in places {
+            let key = key(place);
+            if is_new_in_all || !self.is_known(&key)? {
+                *count(&mut self.rollups[place.rollup].1) += 1;
+                self.members.insert(key);
+            }
+        }
+        Ok(())
     }
 
     fn is_new(&mut self, key: Vec<u8>) -> Result<bool, StoreError> {
-        let known = self.members.contains(&key) || self.tables.counts.contains_key(&key).map_err(unavailable)?;
-        if !known {
+        let is_known = self.is_known(&key)?;
+        if !is_known {
             self.members.insert(key);
         }
-        Ok(!known)
+        Ok(!is_known)
+    }
+
+    fn is_known(&self, key: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.members.contains(key) || self.tables.counts.contains_key(key).map_err(unavailable)?)
     }
 }
 
