@@ -136,17 +136,7 @@ impl Chance {
     /// # Errors
     /// [`DrawError::BoundZero`], [`DrawError::TooManyDraws`], [`DrawError::OffScript`].
     pub fn below(&mut self, bound: u64) -> Result<u64, DrawError> {
-        if bound == 0 {
-            return Err(DrawError::BoundZero);
-        }
-        self.count(1)?;
-        let value = match &mut self.source {
-            Source::Generator(generator) => below(generator, bound),
-            Source::Script(script) => match script.next() {
-                Some(Draw::Below(scripted, value)) if scripted == bound && value < bound => value,
-                _ => return Err(DrawError::OffScript),
-            },
-        };
+        let value = self.number_below(bound)?;
         self.draws.push(Draw::Below(bound, value));
         Ok(value)
     }
@@ -219,6 +209,20 @@ impl Chance {
     #[must_use]
     pub fn into_draws(self) -> Vec<Draw> {
         self.draws
+    }
+
+    fn number_below(&mut self, bound: u64) -> Result<u64, DrawError> {
+        if bound == 0 {
+            return Err(DrawError::BoundZero);
+        }
+        self.count(1)?;
+        match &mut self.source {
+            Source::Generator(generator) => Ok(below(generator, bound)),
+            Source::Script(script) => match script.next() {
+                Some(Draw::Below(scripted, value)) if scripted == bound && value < bound => Ok(value),
+                _ => Err(DrawError::OffScript),
+            },
+        }
     }
 
     fn count(&mut self, numbers: usize) -> Result<(), DrawError> {

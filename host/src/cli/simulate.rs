@@ -123,13 +123,13 @@ impl Simulate {
     async fn subject(&self, threads: usize) -> anyhow::Result<Subject> {
         let component = component(&self.game)?;
         let places = u32::try_from(threads)?.saturating_add(1);
-        let settings = Settings {
-            concurrent_steps_max: places,
-            concurrent_steps_per_game_max: places,
-            step_compute_max: BATCH_COMPUTE_MAX,
-            memory_bytes_max: BATCH_MEMORY_BYTES_MAX,
-            ..Settings::default()
-        };
+        // Calls keep to what they have when players make them.
+        let mut settings =
+            Settings { concurrent_steps_max: places, concurrent_steps_per_game_max: places, ..Settings::default() };
+        if self.strategy.is_none() {
+            settings.step_compute_max = BATCH_COMPUTE_MAX;
+            settings.memory_bytes_max = BATCH_MEMORY_BYTES_MAX;
+        }
         let engine = Arc::new(Engine::start(settings)?);
         let strategy = match &self.strategy {
             Some(path) => {
