@@ -315,7 +315,7 @@ mod tests {
             "f0e38b830ebd8a506615ecd154330ec07ff6bf5030447b44e297db1d4b7514ac"
         );
         assert_eq!(
-            String::from(server_seed.step_seed(&client_seed("lucky"), 3)),
+            serde_json::to_value(server_seed.step_seed(&client_seed("lucky"), 3)).unwrap(),
             "c652bfec81820090c5a4ca824e99eb524ca52e5fd9c8f284f7511e2dbfbce62f"
         );
     }

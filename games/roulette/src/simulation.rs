@@ -26,7 +26,10 @@ impl Simulation for Roulette {
     }
 }
 
-const KINDS: [(&str, fn() -> Bet); 15] = [
+/// A bet's name, and the bet.
+type Kind = (&'static str, fn() -> Bet);
+
+const KINDS: [Kind; 15] = [
     ("straight", || Bet::Straight { number: Number(17), stake: Stake(STAKE) }),
     ("split", || Bet::Split { numbers: [17, 20].map(Number), stake: Stake(STAKE) }),
     ("street", || Bet::Street { numbers: [4, 5, 6].map(Number), stake: Stake(STAKE) }),

@@ -45,7 +45,7 @@ impl Simulation for LoadedDice {
         vec![
             Bet::new("fair", "A roll for 10", |round| round.play_bare("roll", Self::roll).map(drop)),
             Bet::new("kinder", "A roll that pays less than in the simulation", |round| {
-                round.play_bare("roll", |game, table| game.roll_with(table, 5)).map(drop)
+                round.play_bare("roll", |game: &mut Self, table| game.roll_with(table, 5)).map(drop)
             }),
             Bet::new("forgetful", "A roll that knows what is not saved", |round| {
                 round.play_bare("remember", Self::remember).map(drop)
