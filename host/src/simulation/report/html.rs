@@ -15,7 +15,7 @@ impl Report {
     pub fn html(&self) -> String {
         let mut page = String::new();
         // Writing to a string cannot fail.
-        drop(self.write_html(&mut page));
+        let _written = self.write_html(&mut page);
         page
     }
 

@@ -159,6 +159,6 @@ fn path(points: &[(f64, f64)], x: &Scale, y: &Scale) -> String {
 
 fn put(svg: &mut String, element: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
-    drop(svg.write_fmt(element));
+    let _written = svg.write_fmt(element);
     svg.push('\n');
 }
