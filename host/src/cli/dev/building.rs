@@ -24,8 +24,9 @@ impl Building {
     pub(super) fn begin(games: Option<&Path>, output: &Path) -> anyhow::Result<Self> {
         let folder = match games {
             Some(folder) => folder,
-            None if packaging::is_game(Path::new(".")) => Path::new("."),
-            None => Path::new("games"),
+            // First, because a folder around games may have a manifest too: that of their workspace.
+            None if Path::new("games").is_dir() => Path::new("games"),
+            None => Path::new("."),
         };
         let games = packaging::games_at(folder)
             .context("run it in a game's folder or where the folder 'games' is, or name the folder")?;

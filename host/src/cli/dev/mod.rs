@@ -31,7 +31,7 @@ use crate::{
 /// played on. The player keeps money, state and open rounds in the data directory until it is removed.
 #[derive(Debug, Args)]
 pub(super) struct Dev {
-    /// A game's folder, or one whose subfolders are games [default: this one if it is a game's, or else 'games']
+    /// A game's folder, or one whose subfolders are games [default: 'games' where there is such a folder, or else this one]
     #[arg(value_name = "FOLDER")]
     games: Option<PathBuf>,
     /// The host's directory
