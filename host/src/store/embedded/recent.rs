@@ -68,7 +68,8 @@ impl Recent {
     pub(super) fn oldest(&self, steps_max: usize, bytes_max: usize) -> Option<Vec<Step>> {
         let mut bytes = 0;
         let fits = |step: &&Step| {
-            let fits = bytes < bytes_max;
+            // The first fits whatever it has: nothing at all would mean that nothing waits.
+            let fits = bytes < bytes_max.max(1);
             bytes += step.record.len();
             fits
         };
@@ -132,6 +133,7 @@ mod tests {
         assert_eq!(places(&recent, 10, 1000), Some(vec![5, 7, 8]));
         assert_eq!(places(&recent, 2, 1000), Some(vec![5, 7]));
         assert_eq!(places(&recent, 10, 101), Some(vec![5, 7]), "none after so many bytes");
+        assert_eq!(places(&recent, 10, 0), Some(vec![5]), "none at all only where nothing waits");
         assert_eq!(recent.removed(&[5, 7]), Some(8));
         assert_eq!(recent.removed(&[8]), Some(9));
         assert_eq!(places(&recent, 10, 1000), Some(vec![]));
