@@ -183,6 +183,11 @@ fn the_guide_leads_from_nothing_to_a_published_game() {
                     said(&output)
                 );
             }
+            line if line.starts_with("croupier simulate") => {
+                assert!(said(&output).contains("AGREES"), "{}", said(&output));
+                let page = PathBuf::from(terminal.value("$PWD")).join("report.html");
+                assert!(fs::read_to_string(page).unwrap().contains("Lucky Dice"));
+            }
             "croupier game list" => assert!(said(&output).contains("lucky-dice"), "{}", said(&output)),
             "cargo test" => follow_dev(served.as_ref()),
             _ => {}

@@ -22,6 +22,7 @@ const RUST: &[File] = files!("rust":
     "README.md" from "README.md",
     "src/lib.rs" from "src/lib.rs",
     "src/rules.rs" from "src/rules.rs",
+    "src/simulation.rs" from "src/simulation.rs",
     "src/tests.rs" from "src/tests.rs",
 );
 

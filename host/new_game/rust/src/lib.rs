@@ -5,6 +5,7 @@
 use croupier_sdk::prelude::*;
 
 pub mod rules;
+mod simulation;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,7 @@ pub struct Player {
 }
 
 /// A throw for a stake. Doc comments become the descriptions that clients see.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ThrowParams {
     /// In minor units of the session's currency, in steps of ten.
@@ -58,7 +59,7 @@ pub enum Error {
     Refused(Refusal),
 }
 
-#[game(id = "new-game", title = "New Game", rtp_ppm = rules::RTP_PPM, max_win_ppm = rules::MAX_WIN_PPM)]
+#[game(id = "new-game", title = "New Game", rtp_ppm = rules::RTP_PPM, max_win_ppm = rules::MAX_WIN_PPM, simulation)]
 impl Player {
     /// Throws two dice for a stake.
     pub fn throw(&mut self, table: &mut Table, params: ThrowParams) -> Result<Throw, Error> {
