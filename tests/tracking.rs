@@ -226,7 +226,8 @@ pub(crate) fn rebuild(host: &Host, arguments: &[&str]) -> (bool, String) {
 #[test]
 fn the_views_of_the_readme_count_what_it_says() {
     let readme = fs::read_to_string(harness::root().join("README.md")).unwrap();
-    let (_, views) = readme.split_once("```toml\n").unwrap();
+    let (_, views) = readme.split_once("**Views**").unwrap();
+    let (_, views) = views.split_once("```toml\n").unwrap();
     let (views, _) = views.split_once("```").unwrap();
     let host = Host::start_with(Options { games: Some(GAMES.clone()), config: views.to_owned(), ..Options::default() });
     for player in ["alice", "bob"] {
