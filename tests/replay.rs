@@ -113,8 +113,10 @@ const CASES: &[Case] = &[
         "a bit of a draw flipped",
         |store| {
             let mut record = store.record(5);
-            let draw = record.windows(9).position(|text| text == b"{\"below\":").unwrap() + b"{\"below\":[30,".len();
-            record[draw] ^= 1;
+            let draw = record.windows(9).position(|text| text == b"{\"below\":").unwrap();
+            // The last digit becomes another: whatever was drawn, the record still reads.
+            let digit = draw + record[draw..].iter().position(|byte| *byte == b']').unwrap() - 1;
+            record[digit] ^= 1;
             store.replace(5, &record);
         },
         "record 5 of player/bob: it comes out otherwise: at act.played.draws[0].below[1] recorded",
