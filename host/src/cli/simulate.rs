@@ -27,19 +27,7 @@ use crate::{
 ///
 /// A game that exports 'simulation' loops by itself (the Rust SDK's `#[game(..., simulation)]`). A sample of its rounds is also played
 /// through the calls that players make, with the same draws: replies and money must be the same, or the command fails.
-/// Any other game is played call by call, as the file of --strategy says:
-///
-///     [[bets]]                          # each is measured on its own
-///     name = "flat"
-///     call = "deal"                     # opens the round
-///     params = { stake = 100 }
-///
-///     [[rules]]                         # while the round is open, the first that holds of the last reply
-///     when = "player.total < 17"        # an expression of MiniJinja over the reply's members
-///     call = "hit"
-///
-///     [[rules]]                         # without 'when' it always holds
-///     call = "stand"
+/// Any other game is played call by call, as the file of --strategy says, see below.
 ///
 /// The same component, seed, bets and rounds always give the same report, however many threads play. Rounds come in
 /// batches, each with a player who is new to the game. A run that is interrupted goes on from its --state; runs of the same
@@ -48,7 +36,7 @@ use crate::{
 /// With several bets each must hold its return in an interval that is wider than its own 99 %: so wide that all of them
 /// together do with 99 %. Otherwise every seventh run of fifteen bets would blame one of them.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, after_long_help = STRATEGY_HELP)]
 pub(super) struct Simulate {
     /// A component, or a game's folder, which is built first
     #[arg(value_name = "GAME")]
@@ -84,6 +72,21 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
+
+/// What a file of `--strategy` looks like.
+const STRATEGY_HELP: &str = r#"A file of --strategy:
+
+    [[bets]]                          # each is measured on its own
+    name = "flat"
+    call = "deal"                     # opens the round
+    params = { stake = 100 }
+
+    [[rules]]                         # while the round is open, the first that holds of the last reply
+    when = "player.total < 17"        # an expression of MiniJinja over the reply's members
+    call = "hit"
+
+    [[rules]]                         # without "when" it always holds
+    call = "stand""#;
 
 /// Of what a bet is played without --rounds.
 const ROUNDS: u64 = 10_000_000;
