@@ -13,6 +13,8 @@ use talc::cell::TalcSyncCell;
 use talc::source::Source;
 use talc::wasm::WasmBinning;
 
+use crate::small_blocks::SmallBlocks;
+
 /// With a stack of 64 KiB and the static data, an instance fits into the 256 KiB that a host can keep resident.
 const ARENA_BYTES: usize = 128 * 1024;
 
@@ -25,8 +27,9 @@ const OVERHEAD_BYTES: usize = 128;
 static mut ARENA: [MaybeUninit<u8>; ARENA_BYTES] = [MaybeUninit::uninit(); ARENA_BYTES];
 
 #[global_allocator]
-static HEAP: TalcSyncCell<ArenaThenPages, WasmBinning> =
-    TalcSyncCell::new_wasm(ArenaThenPages { arena_taken: false, end: None });
+// SAFETY: a component has one thread.
+static HEAP: SmallBlocks<TalcSyncCell<ArenaThenPages, WasmBinning>> =
+    unsafe { SmallBlocks::before(TalcSyncCell::new_wasm(ArenaThenPages { arena_taken: false, end: None })) };
 
 /// Gives the allocator the arena first, then as many pages as it needs.
 #[derive(Debug)]

@@ -180,6 +180,8 @@ mod limits;
 mod rules;
 mod scaling;
 pub mod simulation;
+#[cfg(any(target_arch = "wasm32", test))]
+mod small_blocks;
 mod table;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
