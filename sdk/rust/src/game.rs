@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::host::Host;
+use crate::table::AnyHost;
 use crate::{Documents, Fault, Table};
 
 /// The document that holds a game's state for one player.
@@ -61,7 +62,7 @@ pub(crate) fn step<G: Game, T, E: Into<Fault>>(
     let mut game = stored.as_deref().map_or_else(G::default, from_stored);
     let before = stored.unwrap_or_else(|| to_json(&game, "the game's state"));
 
-    let mut table = Table::new(host, call);
+    let mut table = Table::new(AnyHost::Other(host), call);
     let result = play(&mut game, &mut table).map_err(Into::into)?;
     let round_open = table.keeps_round_open();
 

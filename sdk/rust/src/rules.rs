@@ -66,7 +66,7 @@ impl Wallet {
     /// Whether the call may move this amount, as far as the balance does not matter.
     fn admit(&self, amount: u64) -> Result<(), Refusal> {
         if self.transfers == TRANSFERS_MAX {
-            return refuse("too-many-transfers", format!("a call makes at most {TRANSFERS_MAX} transfers"));
+            return too_many_transfers();
         }
         if amount == 0 {
             return refuse("zero-amount", "the amount is zero");
@@ -114,16 +114,24 @@ pub(crate) fn admit_effect(before: usize, bytes: usize) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Money moves in millions of rounds and is hardly ever refused: the compiler keeps what words it out of the way.
+#[cold]
 pub(crate) fn refuse<T>(code: &str, message: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { code: code.to_owned(), message: message.into() })
 }
 
 fn bounded(amount: u64) -> Result<u64, Refusal> {
-    if amount <= AMOUNT_MAX {
-        Ok(amount)
-    } else {
-        refuse("amount-too-large", format!("amounts and balances are at most {AMOUNT_MAX} minor units"))
-    }
+    if amount <= AMOUNT_MAX { Ok(amount) } else { amount_too_large() }
+}
+
+#[cold]
+fn amount_too_large<T>() -> Result<T, Refusal> {
+    refuse("amount-too-large", format!("amounts and balances are at most {AMOUNT_MAX} minor units"))
+}
+
+#[cold]
+fn too_many_transfers<T>() -> Result<T, Refusal> {
+    refuse("too-many-transfers", format!("a call makes at most {TRANSFERS_MAX} transfers"))
 }
 
 fn is_key(key: &str) -> bool {

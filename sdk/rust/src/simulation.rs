@@ -48,8 +48,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::host::SimulationHost;
+pub(crate) use self::host::SimulationHost;
 use crate::game::{Call, to_json};
+use crate::table::AnyHost;
 use crate::{Fault, Game, Table};
 
 /// What a sequence of rounds starts from: any four numbers, not all of them 0.
@@ -235,7 +236,7 @@ impl<G: Game> Player<G> {
     }
 
     fn count(&mut self, method: &'static str, moved: Moved) {
-        let place = self.methods.iter().position(|known| known.name == method).unwrap_or_else(|| {
+        let place = self.methods.iter().position(|known| is(known.name, method)).unwrap_or_else(|| {
             self.methods.push(MethodTally { name: method, calls: 0, moved: Moved::default() });
             self.methods.len() - 1
         });
@@ -245,6 +246,11 @@ impl<G: Game> Player<G> {
         tally.moved.refunded += moved.refunded;
         tally.moved.paid += moved.paid;
     }
+}
+
+/// Whether two names are one; a method's name is usually the same text in memory.
+fn is(name: &'static str, other: &'static str) -> bool {
+    std::ptr::eq(name, other) || name == other
 }
 
 impl<G: Game> Round<'_, G> {
@@ -300,7 +306,7 @@ impl<G: Game> Round<'_, G> {
         assert!(self.settled.is_none(), "a bet is one round: it is settled before `{method}`");
         let player = &mut *self.player;
         player.host.begin();
-        let mut table = Table::new(&mut player.host, &player.call);
+        let mut table = Table::new(AnyHost::Simulation(&mut player.host), &player.call);
         let result = play(&mut player.game, &mut table).map_err(Into::into)?;
         let round_open = table.keeps_round_open();
         let staked = player.host.wallet.round;

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use crate::Refusal;
 use crate::game::{Call, STATE, to_json};
 use crate::host::Host;
+use crate::simulation::SimulationHost;
 
 /// The table a call is played at: money, chance, documents, messages and the facts of the call.
 ///
@@ -13,14 +14,38 @@ use crate::host::Host;
 /// before the call has ended well: a fault or a panic undoes all of it. A method that answers with a [`Refusal`] has
 /// changed nothing, and the game may go on.
 pub struct Table<'a> {
-    host: &'a mut dyn Host,
+    host: AnyHost<'a>,
     call: &'a Call,
     round_open: bool,
     keeps_round_open: bool,
 }
 
+/// The host behind a table.
+pub(crate) enum AnyHost<'a> {
+    /// Known by its type, so that the compiler sees through to it: a simulation's rounds are millions.
+    Simulation(&'a mut SimulationHost),
+    /// All the others.
+    Other(&'a mut dyn Host),
+}
+
+/// Calls a method of the host, whichever it is.
+macro_rules! ask {
+    ($table:ident.$method:ident($($argument:expr),*)) => {
+        match &$table.host {
+            AnyHost::Simulation(host) => host.$method($($argument),*),
+            AnyHost::Other(host) => host.$method($($argument),*),
+        }
+    };
+    (mut $table:ident.$method:ident($($argument:expr),*)) => {
+        match &mut $table.host {
+            AnyHost::Simulation(host) => host.$method($($argument),*),
+            AnyHost::Other(host) => host.$method($($argument),*),
+        }
+    };
+}
+
 impl<'a> Table<'a> {
-    pub(crate) fn new(host: &'a mut dyn Host, call: &'a Call) -> Self {
+    pub(crate) fn new(host: AnyHost<'a>, call: &'a Call) -> Self {
         // Calls of this round came before, so it is open.
         let round_open = call.step > 0;
         Self { host, call, round_open, keeps_round_open: false }
@@ -41,12 +66,12 @@ impl<'a> Table<'a> {
 impl Table<'_> {
     /// What the player can stake now.
     pub fn balance(&self) -> u64 {
-        self.host.balance()
+        ask!(self.balance())
     }
 
     /// What this round has staked so far, less what it gave back; 0 when no round is open.
     pub fn staked(&self) -> u64 {
-        self.host.staked()
+        ask!(self.staked())
     }
 
     /// Takes a stake from the balance and returns the new balance; opens a round if none is open.
@@ -54,7 +79,7 @@ impl Table<'_> {
     /// # Errors
     /// `zero-amount`, `amount-too-large`, `insufficient-funds`, `too-many-transfers`.
     pub fn stake(&mut self, amount: u64) -> Result<u64, Refusal> {
-        let balance = self.host.stake(amount)?;
+        let balance = ask!(mut self.stake(amount))?;
         self.round_open = true;
         Ok(balance)
     }
@@ -64,7 +89,7 @@ impl Table<'_> {
     /// # Errors
     /// `no-open-round`, `amount-too-large`, `too-many-transfers`.
     pub fn pay(&mut self, amount: u64) -> Result<u64, Refusal> {
-        if amount == 0 { Ok(self.balance()) } else { self.host.pay(amount) }
+        if amount == 0 { Ok(self.balance()) } else { ask!(mut self.pay(amount)) }
     }
 
     /// Gives back up to what the round has staked and returns the new balance.
@@ -72,7 +97,7 @@ impl Table<'_> {
     /// # Errors
     /// `no-open-round`, `zero-amount`, `refund-over-stake`, `too-many-transfers`.
     pub fn refund(&mut self, amount: u64) -> Result<u64, Refusal> {
-        self.host.refund(amount)
+        ask!(mut self.refund(amount))
     }
 
     /// Whether a round is open: an earlier call kept it open, or this call has staked.
@@ -97,7 +122,7 @@ impl Table<'_> {
     /// # Panics
     /// When `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.host.below(bound)
+        ask!(mut self.below(bound))
     }
 
     /// A uniform index into something of this length: [`Table::below`] for slices.
@@ -106,7 +131,7 @@ impl Table<'_> {
     /// When `length` is 0.
     pub fn index(&mut self, length: usize) -> usize {
         #[expect(clippy::cast_possible_truncation, reason = "the draw is below `length`, which is a usize")]
-        let index = self.host.below(length as u64) as usize;
+        let index = ask!(mut self.below(length as u64)) as usize;
         index
     }
 
@@ -115,7 +140,7 @@ impl Table<'_> {
     /// # Panics
     /// When the weights sum to 0 or are more than 1,024.
     pub fn weighted(&mut self, weights: &[u32]) -> usize {
-        self.host.weighted(weights) as usize
+        ask!(mut self.weighted(weights)) as usize
     }
 
     /// A uniform permutation of `0..n`.
@@ -123,7 +148,7 @@ impl Table<'_> {
     /// # Panics
     /// When `n` is above 1,024.
     pub fn shuffled(&mut self, n: u32) -> Vec<u32> {
-        self.host.shuffled(n)
+        ask!(mut self.shuffled(n))
     }
 }
 
@@ -135,7 +160,7 @@ impl Table<'_> {
     /// # Panics
     /// When the document is not a `T`.
     pub fn document<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
-        let json = self.host.get_document(own(key))?;
+        let json = ask!(self.get_document(own(key)))?;
         Some(serde_json::from_str(&json).unwrap_or_else(|error| panic!("document `{key}`: {error}")))
     }
 
@@ -144,17 +169,17 @@ impl Table<'_> {
     /// # Errors
     /// `invalid-key`, `too-large`.
     pub fn put_document<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), Refusal> {
-        self.host.put_document(own(key), &to_json(value, "a document"))
+        ask!(mut self.put_document(own(key), &to_json(value, "a document")))
     }
 
     /// Deletes a document if there is one.
     pub fn delete_document(&mut self, key: &str) {
-        self.host.delete_document(own(key));
+        ask!(mut self.delete_document(own(key)));
     }
 
     /// The keys of all documents in ascending order, without the state's.
     pub fn document_keys(&self) -> Vec<String> {
-        let mut keys = self.host.document_keys();
+        let mut keys = ask!(self.document_keys());
         keys.retain(|key| key != STATE);
         keys
     }
@@ -183,7 +208,7 @@ impl Table<'_> {
         template: &str,
         data: &T,
     ) -> Result<(), Refusal> {
-        self.host.notify(channel, template, to_json(data, "a notification's data"), delay_ms)
+        ask!(mut self.notify(channel, template, to_json(data, "a notification's data"), delay_ms))
     }
 
     /// Records a fact for the operator's metrics.
@@ -191,7 +216,7 @@ impl Table<'_> {
     /// # Errors
     /// `too-large`, `too-many-effects`.
     pub fn track<T: Serialize + ?Sized>(&mut self, name: &str, props: &T) -> Result<(), Refusal> {
-        self.host.track(name, &to_json(props, "an event's properties"))
+        ask!(mut self.track(name, &to_json(props, "an event's properties")))
     }
 }
 
@@ -199,22 +224,22 @@ impl Table<'_> {
 impl Table<'_> {
     /// For whoever develops the game.
     pub fn debug(&mut self, message: impl AsRef<str>) {
-        self.host.log("debug", message.as_ref());
+        ask!(mut self.log("debug", message.as_ref()));
     }
 
     /// Worth knowing.
     pub fn info(&mut self, message: impl AsRef<str>) {
-        self.host.log("info", message.as_ref());
+        ask!(mut self.log("info", message.as_ref()));
     }
 
     /// Odd, and handled.
     pub fn warn(&mut self, message: impl AsRef<str>) {
-        self.host.log("warn", message.as_ref());
+        ask!(mut self.log("warn", message.as_ref()));
     }
 
     /// Wrong: somebody should look.
     pub fn error(&mut self, message: impl AsRef<str>) {
-        self.host.log("error", message.as_ref());
+        ask!(mut self.log("error", message.as_ref()));
     }
 }
 

@@ -11,12 +11,12 @@ use crate::Refusal;
 use crate::host::{Host, sealed::Sealed};
 use crate::limits::{DRAW_CHOICES_MAX, DRAWS_MAX};
 use crate::rules::{Wallet, admit_document, admit_effect, refuse};
-use crate::scaling::{pick, shuffle, uniform};
+use crate::scaling::{pick, shuffle, uniform, uniform_of};
 
 /// What a simulated player begins with: enough to lose in every round, and as far from the largest balance.
 const BALANCE: u64 = 1 << 52;
 
-pub(super) struct SimulationHost {
+pub(crate) struct SimulationHost {
     pub(super) wallet: Wallet,
     documents: BTreeMap<String, String>,
     /// D. Blackman and S. Vigna, "Scrambled Linear Pseudorandom Number Generators" (2021): a simulation has no secret to keep,
@@ -80,14 +80,50 @@ impl SimulationHost {
 
     fn take(&mut self, numbers: usize) {
         self.taken += numbers;
-        assert!(self.taken <= DRAWS_MAX, "the game drew {} times; a call draws at most {DRAWS_MAX} times", self.taken);
+        if self.taken > DRAWS_MAX {
+            drew_too_often(self.taken);
+        }
     }
 
+    /// Rounds are traced by the thousand and played by the million.
+    #[cold]
     fn tell(&mut self, draw: impl FnOnce() -> Value) {
         if let Some((draws, _)) = &mut self.trace {
             draws.push(draw());
         }
     }
+}
+
+/// Uniform in `0..bound`.
+fn draw(generator: &mut Xoshiro256PlusPlus, bound: u64) -> u64 {
+    match u32::try_from(bound) {
+        Ok(bound) => uniform_of(generator.next_u32(), bound).unwrap_or_else(|| draw_again(generator, bound)).into(),
+        Err(_) => draw_wide(generator, bound),
+    }
+}
+
+#[cold]
+fn draw_again(generator: &mut Xoshiro256PlusPlus, bound: u32) -> u32 {
+    loop {
+        if let Some(number) = uniform_of(generator.next_u32(), bound) {
+            return number;
+        }
+    }
+}
+
+#[cold]
+fn draw_wide(generator: &mut Xoshiro256PlusPlus, bound: u64) -> u64 {
+    uniform(|| generator.next_u64(), bound)
+}
+
+#[cold]
+fn drew_too_often(taken: usize) -> ! {
+    panic!("the game drew {taken} times; a call draws at most {DRAWS_MAX} times")
+}
+
+#[cold]
+fn drew_below_nothing() -> ! {
+    panic!("the game drew below 0: there is no such number")
 }
 
 impl Sealed for SimulationHost {}
@@ -138,10 +174,14 @@ impl Host for SimulationHost {
     }
 
     fn below(&mut self, bound: u64) -> u64 {
-        assert!(bound > 0, "the game drew below 0: there is no such number");
+        if bound == 0 {
+            drew_below_nothing();
+        }
         self.take(1);
-        let number = uniform(|| self.generator.next_u64(), bound);
-        self.tell(|| json!({ "below": [bound, number] }));
+        let number = draw(&mut self.generator, bound);
+        if self.is_traced() {
+            self.tell(|| json!({ "below": [bound, number] }));
+        }
         number
     }
 
@@ -150,16 +190,20 @@ impl Host for SimulationHost {
         let sum = weights.iter().copied().map(u64::from).sum();
         assert!(sum > 0, "the game drew from weights that sum to 0: {weights:?}");
         self.take(1);
-        let index = pick(weights, uniform(|| self.generator.next_u64(), sum));
-        self.tell(|| json!({ "weighted": [sum, index] }));
+        let index = pick(weights, draw(&mut self.generator, sum));
+        if self.is_traced() {
+            self.tell(|| json!({ "weighted": [sum, index] }));
+        }
         u32::try_from(index).expect("a place among the weights")
     }
 
     fn shuffled(&mut self, n: u32) -> Vec<u32> {
         assert!(n as usize <= DRAW_CHOICES_MAX, "the game shuffled {n}; at most {DRAW_CHOICES_MAX} can be");
         self.take(n.saturating_sub(1).max(1) as usize);
-        let order = shuffle(|| self.generator.next_u64(), n);
-        self.tell(|| json!({ "shuffled": order }));
+        let order = shuffle(|bound| draw(&mut self.generator, bound), n);
+        if self.is_traced() {
+            self.tell(|| json!({ "shuffled": order }));
+        }
         order
     }
 

@@ -113,7 +113,7 @@ impl Chance {
         assert!(n as usize <= DRAW_CHOICES_MAX, "the game shuffled {n}; at most {DRAW_CHOICES_MAX} can be");
         self.take(n.saturating_sub(1).max(1) as usize);
         let order = match &mut self.source {
-            Source::Seed(generator) => shuffle(|| generator.next_u64(), n),
+            Source::Seed(generator) => shuffle(|bound| uniform(|| generator.next_u64(), bound), n),
             Source::Script(script) => match script.pop_front() {
                 Some(Draw::Order(beginning)) => complete(beginning, n),
                 Some(Draw::Number(number)) => panic!("the script says {number} for shuffled({n}), which takes a list"),
