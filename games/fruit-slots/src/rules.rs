@@ -50,6 +50,17 @@ pub enum Symbol {
     Scatter,
 }
 
+impl Symbol {
+    /// Which symbols it can be on a line, as bits by their place: only the scatter is none.
+    const fn kinds(self) -> u8 {
+        match self {
+            Wild => u8::MAX,
+            Scatter => 0,
+            symbol => 1 << symbol as u8,
+        }
+    }
+}
+
 use Symbol::{Bell, Cherry, Lemon, Melon, Orange, Plum, Scatter, Seven, Wild};
 
 /// What the player sees, as rows from top to bottom, each with one symbol per reel.
@@ -93,6 +104,21 @@ pub const PAYLINES: [[usize; REELS]; LINES] = [
     [2, 2, 0, 2, 2],
     [0, 2, 2, 2, 0],
 ];
+
+/// The lines, as bits by their place, that cross each row of each reel.
+const LINES_THROUGH: [[u32; ROWS]; REELS] = {
+    let mut lines = [[0; ROWS]; REELS];
+    let mut place = 0;
+    while place < LINES {
+        let mut reel = 0;
+        while reel < REELS {
+            lines[reel][PAYLINES[place][reel]] |= 1 << place;
+            reel += 1;
+        }
+        place += 1;
+    }
+    lines
+};
 
 /// The symbols of each reel in the order they pass, as initials; `*` is the scatter.
 pub const STRIPS: [[Symbol; STOPS]; REELS] = [
@@ -167,9 +193,11 @@ pub struct ScatterWin {
 impl Wins {
     /// What a window wins when one line stake won is worth `unit` minor units: the line stake times the multiplier.
     pub fn of(window: &Window, unit: u64) -> Self {
-        let mut lines = Vec::new();
-        for (place, rows) in PAYLINES.iter().enumerate() {
-            let [a, b, c, d, e] = *rows;
+        let (mut lines, mut candidates) = (Vec::new(), candidates(window));
+        while candidates > 0 {
+            let place = candidates.trailing_zeros() as usize;
+            candidates &= candidates - 1;
+            let [a, b, c, d, e] = PAYLINES[place];
             let line = [window[a][0], window[b][1], window[c][2], window[d][3], window[e][4]];
             if let Some((symbol, count, pays)) = best_run(line) {
                 lines.push(LineWin { line: place + 1, symbol, count, payout: pays * unit });
@@ -190,6 +218,27 @@ impl Wins {
     }
 }
 
+/// The lines of which the first three reels can show one symbol, as bits by their place: most windows have few, and no
+/// other line wins.
+fn candidates(window: &Window) -> u32 {
+    let kinds = window.map(|row| [row[0].kinds(), row[1].kinds(), row[2].kinds()]);
+    let mut lines = 0;
+    for first in 0..ROWS {
+        for second in 0..ROWS {
+            let common = kinds[first][0] & kinds[second][1];
+            if common == 0 {
+                continue;
+            }
+            for third in 0..ROWS {
+                if common & kinds[third][2] != 0 {
+                    lines |= LINES_THROUGH[0][first] & LINES_THROUGH[1][second] & LINES_THROUGH[2][third];
+                }
+            }
+        }
+    }
+    lines
+}
+
 /// The best prize of a line from the left, as symbol, count and line stakes: either its leading wilds on their own,
 /// or the first other symbol with all wilds before and among it.
 pub fn best_run(line: [Symbol; REELS]) -> Option<(Symbol, usize, u64)> {
@@ -197,7 +246,7 @@ pub fn best_run(line: [Symbol; REELS]) -> Option<(Symbol, usize, u64)> {
     let symbol = line.get(wilds).map_or(Wild, |&first| first);
     let count = run(&line, symbol);
     if count < 3 {
-        // Wilds of their own are among the run: most lines end here.
+        // Wilds of their own are among the run.
         return None;
     }
     let (of_wilds, of_symbol) = (line_pays(Wild, wilds), line_pays(symbol, count));
