@@ -92,10 +92,11 @@ impl Load {
                     let sent = Instant::now();
                     let answer = connection.post("/rpc", &tokens[position], body).await?;
                     latency.record(u64::try_from(sent.elapsed().as_micros())?)?;
-                    let answered = Answered::read(&answer)?;
+                    let mut answered = Answered::read(&answer)?;
                     results += answered.results;
-                    if answered.free_spins_wait {
-                        connection.post("/rpc", &tokens[position], free_spins()).await?;
+                    while answered.free_spins_left > 0 {
+                        let body = free_spins(answered.free_spins_left);
+                        answered = Answered::read(&connection.post("/rpc", &tokens[position], body).await?)?;
                     }
                     if request % 1024 == 0 {
                         progress.set_position(request);
@@ -161,16 +162,21 @@ fn body(request: u64, batch: usize, call: &impl Fn(u64) -> Value) -> String {
 /// has won free spins, which are then played out and not counted; any other ends the run.
 struct Answered {
     results: u64,
-    free_spins_wait: bool,
+    /// As the last call told them.
+    free_spins_left: u64,
 }
 
 impl Answered {
     fn read(answer: &[u8]) -> anyhow::Result<Self> {
+        const LEFT: &[u8] = b"\"free_spins_left\":";
         let results = count(answer, b"\"result\":");
         let waiting = count(answer, b"\"error\":{\"code\":1,");
         let errors = count(answer, b"\"error\":");
         anyhow::ensure!(errors == waiting, "an error came back: {}", String::from_utf8_lossy(answer));
-        Ok(Self { results, free_spins_wait: waiting > 0 })
+        let left = memchr::memmem::rfind(answer, LEFT).map_or(&[][..], |place| &answer[place + LEFT.len()..]);
+        let digits = left.iter().take_while(|digit| digit.is_ascii_digit());
+        let free_spins_left = digits.fold(0, |number, digit| 10 * number + u64::from(digit - b'0'));
+        Ok(Self { results, free_spins_left })
     }
 }
 
@@ -178,11 +184,9 @@ fn count(text: &[u8], word: &[u8]) -> u64 {
     memchr::memmem::find_iter(text, word).count() as u64
 }
 
-/// More free spins than a round can have; those too many are refused.
-fn free_spins() -> String {
-    const FREE_SPINS_MAX: u64 = 30;
+fn free_spins(left: u64) -> String {
     let call = |id| json!({ "jsonrpc": "2.0", "id": id, "method": "fruit-slots.free_spin", "params": {} });
-    Value::from((0..FREE_SPINS_MAX).map(call).collect::<Vec<_>>()).to_string()
+    Value::from((0..left).map(call).collect::<Vec<_>>()).to_string()
 }
 
 /// One connection that is kept open.
