@@ -74,8 +74,10 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
     if plan.part != Part::Releases {
         let parts = parts::measure(plan).await.context("in process")?;
         let bare = measure_bare(plan, parts.reply_bytes).await.context("the bare handler")?;
-        let hosted = measure_host(plan).await.context("the host")?;
-        speed = Some(Speed { parts, bare, hosted });
+        let hosted = measure_host(plan, &[]).await.context("the host")?;
+        let untracked = measure_host(plan, &[("CROUPIER_TRACKING_ENABLED", "false")]).await;
+        let untracked = untracked.context("the host without tracking")?;
+        speed = Some(Speed { parts, bare, hosted, untracked });
     }
     if plan.part != Part::Steps {
         releases = Some(releases::measure(plan).await.context("releases")?);
@@ -89,6 +91,8 @@ struct Speed {
     parts: parts::Parts,
     bare: Served,
     hosted: Hosted,
+    /// Steps alone: nothing is told to the tracking store, which otherwise takes its part of the same computer.
+    untracked: Hosted,
 }
 
 /// What a server did.
@@ -127,9 +131,9 @@ async fn measure_bare(plan: &Plan, reply_bytes: usize) -> anyhow::Result<Served>
     Ok(bare)
 }
 
-async fn measure_host(plan: &Plan) -> anyhow::Result<Hosted> {
+async fn measure_host(plan: &Plan, options: &[(&str, &str)]) -> anyhow::Result<Hosted> {
     let directory = tempfile::tempdir_in(&plan.directory).context("no directory for the store")?;
-    let server = ServerProcess::host(&plan.components, directory.path()).await?;
+    let server = ServerProcess::host(&plan.components, directory.path(), options).await?;
     let start = std::time::Instant::now();
     let tokens = open_players(&server, plan).await?;
     let set_up = start.elapsed();

@@ -74,7 +74,7 @@ pub(super) async fn measure(plan: &Plan) -> anyhow::Result<Releases> {
     let component = fs::read(plan.components.join(format!("{GAME}.wasm")))?;
     fs::write(games.join("one.wasm"), &component)?;
     let other = marked(&component);
-    let server = ServerProcess::host(&games, directory.path()).await?;
+    let server = ServerProcess::host(&games, directory.path(), &[]).await?;
     let memory_of_one_bytes = server.memory_bytes()?;
     let mut operator = Operator::open(&server).await?;
 
@@ -177,7 +177,7 @@ async fn measure_many(plan: &Plan, component: &[u8], memory_of_one_bytes: u64) -
     }
     let spinner = progress(2, "starts with many games");
     let begun = Instant::now();
-    let server = ServerProcess::host(&games, directory.path()).await?;
+    let server = ServerProcess::host(&games, directory.path(), &[]).await?;
     let first_start = begun.elapsed();
     spinner.inc(1);
     let listed = Operator::open(&server).await?.call("game.list", json!({})).await?;
@@ -185,7 +185,7 @@ async fn measure_many(plan: &Plan, component: &[u8], memory_of_one_bytes: u64) -
     anyhow::ensure!(found == plan.games, "{found} of {} games were loaded", plan.games);
     server.stop().await?;
     let begun = Instant::now();
-    let server = ServerProcess::host(&games, directory.path()).await?;
+    let server = ServerProcess::host(&games, directory.path(), &[]).await?;
     let restart = begun.elapsed();
     let memory_bytes = server.memory_bytes()?;
     server.stop().await?;

@@ -62,7 +62,7 @@ impl fmt::Display for Report {
 }
 
 fn write_speed(f: &mut fmt::Formatter<'_>, plan: &Plan, speed: &Speed) -> fmt::Result {
-    let Speed { parts, bare, hosted } = speed;
+    let Speed { parts, bare, hosted, untracked } = speed;
     writeln!(f, "\nin process, without HTTP and store   median       p99")?;
     for (what, histogram) in [
         ("step", &parts.step),
@@ -75,21 +75,33 @@ fn write_speed(f: &mut fmt::Formatter<'_>, plan: &Plan, speed: &Speed) -> fmt::R
     }
     writeln!(f, "\nover HTTP                          calls/s   p50 us   p99 us p99.9 us   processor us a call")?;
     write_served(f, "bare axum handler, single calls", bare)?;
-    write_served(f, "croupier, single calls", &hosted.single)?;
-    write_served(f, &format!("croupier, batches of {}", plan.batch), &hosted.batched)?;
-    let [bare, single, batched] = [bare, &hosted.single, &hosted.batched].map(|served| served.figures.rate());
-    writeln!(f, "single calls are {:.1} % of the bare handler", 100.0 * single / bare)?;
-    writeln!(f, "batches are {:.2} times single calls", batched / single)?;
-    writeln!(
-        f,
-        "\nmemory {} MiB with {} players ready ({:.1?}), {} MiB after {} rounds; {} MiB on disk",
-        hosted.memory_before_bytes >> 20,
-        plan.players,
-        hosted.set_up,
-        hosted.memory_after_bytes >> 20,
-        hosted.rounds,
-        hosted.disk_bytes >> 20,
-    )
+    for (what, hosted) in [("croupier", hosted), ("without tracking", untracked)] {
+        write_served(f, &format!("{what}, single calls"), &hosted.single)?;
+        write_served(f, &format!("{what}, batches of {}", plan.batch), &hosted.batched)?;
+    }
+    for (what, hosted) in [("croupier", hosted), ("without tracking", untracked)] {
+        let [bare, single, batched] = [bare, &hosted.single, &hosted.batched].map(|served| served.figures.rate());
+        writeln!(
+            f,
+            "{what}: single calls are {:.1} % of the bare handler, batches {:.2} times single calls",
+            100.0 * single / bare,
+            batched / single
+        )?;
+    }
+    writeln!(f)?;
+    for (what, hosted) in [("croupier", hosted), ("without tracking", untracked)] {
+        writeln!(
+            f,
+            "{what}: memory {} MiB with {} players ready ({:.1?}), {} MiB after {} rounds; {} MiB on disk",
+            hosted.memory_before_bytes >> 20,
+            plan.players,
+            hosted.set_up,
+            hosted.memory_after_bytes >> 20,
+            hosted.rounds,
+            hosted.disk_bytes >> 20,
+        )?;
+    }
+    Ok(())
 }
 
 fn write_releases(f: &mut fmt::Formatter<'_>, releases: &Releases) -> fmt::Result {

@@ -24,8 +24,8 @@ pub(super) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// The host with its defaults and this directory.
-    pub(super) async fn host(components: &Path, directory: &Path) -> anyhow::Result<Self> {
+    /// The host with this directory, and with its defaults but for these options' environment variables.
+    pub(super) async fn host(components: &Path, directory: &Path, options: &[(&str, &str)]) -> anyhow::Result<Self> {
         let config = directory.join("croupier.toml");
         fs::write(&config, "")?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -36,6 +36,7 @@ impl ServerProcess {
         command.env("CROUPIER_STORE_DIRECTORY", directory.join("data"));
         command.env("CROUPIER_LOG_FORMAT", "json");
         command.env("CROUPIER_LOG_FILTER", "warn,croupier::cli=info");
+        command.envs(options.iter().copied());
         Self::start(command, "\"address\":\"").await
     }
 
