@@ -136,6 +136,12 @@ fn a_strategy_chooses_the_calls() {
     assert_eq!(methods, ["deal", "double", "stand"]);
     assert_eq!(report["bets"][0]["rounds"], 3_000);
 
+    // The shipped one, whose every decision is the game's own, returns what the game declares.
+    let basic = harness::root().join("games/blackjack/basic-strategy.toml");
+    let basic = ["--strategy", basic.to_str().unwrap(), "--rounds", "10k", "--seed", "1"];
+    let said = simulate(&shipped("blackjack"), &basic);
+    assert!(said.status == 0 && said.stdout.contains("AGREES"), "{said:?}");
+
     let silent = folder.path().join("silent.toml");
     std::fs::write(&silent, &text[..text.find("[[rules]]").unwrap()]).unwrap();
     let said = simulate(&shipped("blackjack"), &["--strategy", silent.to_str().unwrap()]);

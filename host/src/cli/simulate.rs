@@ -81,8 +81,15 @@ const STRATEGY_HELP: &str = r#"A file of --strategy:
     call = "deal"                     # opens the round
     params = { stake = 100 }
 
+    [tables.stands_on]                # what expressions may look up, as it stands here
+    hard = 17
+    soft = 18
+
+    [values]                          # names for expressions; each may use those above it
+    kind = "'soft' if player.soft else 'hard'"
+
     [[rules]]                         # while the round is open, the first that holds of the last reply
-    when = "player.total < 17"        # an expression of MiniJinja over the reply's members
+    when = "player.total < stands_on[kind]"  # an expression of MiniJinja over the reply's members
     call = "hit"
 
     [[rules]]                         # without "when" it always holds
