@@ -76,23 +76,25 @@ pub(super) struct Simulate {
 /// What a file of `--strategy` looks like.
 const STRATEGY_HELP: &str = r#"A file of --strategy:
 
-    [[bets]]                          # each is measured on its own
+    [[bets]]                      # each is measured on its own
     name = "flat"
-    call = "deal"                     # opens the round
+    call = "deal"                 # opens the round
     params = { stake = 100 }
 
-    [tables.stands_on]                # what expressions may look up, as it stands here
+    [tables.stands_on]            # what expressions look up, as it stands here
     hard = 17
     soft = 18
 
-    [values]                          # names for expressions; each may use those above it
+    [values]                      # named expressions; each may use those above
     kind = "'soft' if player.soft else 'hard'"
 
-    [[rules]]                         # while the round is open, the first that holds of the last reply
-    when = "player.total < stands_on[kind]"  # an expression of MiniJinja over the reply's members
+    # While the round is open, the first rule that holds of the last reply:
+    # expressions of MiniJinja over its members.
+    [[rules]]
+    when = "player.total < stands_on[kind]"
     call = "hit"
 
-    [[rules]]                         # without "when" it always holds
+    [[rules]]                     # without "when" it always holds
     call = "stand""#;
 
 /// Of what a bet is played without --rounds.
@@ -316,4 +318,16 @@ impl Bars {
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_help_shows_is_a_strategy() {
+        let (_, file) = STRATEGY_HELP.split_once('\n').unwrap();
+        Strategy::parse(file).unwrap();
+        assert!(file.lines().all(|line| line.len() < 80), "a line that a terminal breaks cannot be pasted");
+    }
 }
