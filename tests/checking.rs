@@ -83,7 +83,12 @@ fn the_shipped_games_pass() {
     for report in &reports {
         assert!(errors(report).is_empty(), "{report:#}");
         assert!(report["measured"]["rounds"].as_u64().unwrap() > 20, "{report:#}");
+        let codes: Vec<_> = report["findings"].as_array().unwrap().iter().map(|finding| &finding["code"]).collect();
+        assert!(!codes.iter().any(|code| *code == "seldom_answered" || *code == "bad_example"), "{report:#}");
     }
+    // Few bets made at random lie on the layout; its examples do.
+    let spin = &reports[2]["measured"]["methods"]["spin"];
+    assert!(spin["replies"].as_u64() > spin["faults"].as_u64(), "{spin}");
     assert_eq!(status, 0);
 }
 

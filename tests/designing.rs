@@ -80,6 +80,63 @@ fn a_game_is_made_once_and_under_a_name_that_can_be() {
     assert!(!folder.path().join("other").exists());
 }
 
+/// What Cargo reads of a folder: the root of its workspace, and the packages of that.
+fn cargo_reads(folder: &Path) -> (PathBuf, Vec<String>) {
+    let mut command = Command::new("cargo");
+    command.args(["metadata", "--format-version=1", "--no-deps", "--offline"]).current_dir(folder);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}: {}", folder.display(), said(&output));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let names = packages.map(|package| package["name"].as_str().unwrap().to_owned()).collect();
+    (metadata["workspace_root"].as_str().unwrap().into(), names)
+}
+
+#[test]
+fn a_game_builds_below_any_workspace() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"games/*\"]\nexclude = [\"games/apart\"]\n";
+    fs::write(root.join("Cargo.toml"), manifest).unwrap();
+    let games = root.join("games");
+    fs::create_dir(&games).unwrap();
+    let new = |parent: &Path, arguments: &[&str]| {
+        let made = croupier(parent, &[&["new"], arguments].concat());
+        assert!(made.status.success(), "{}", said(&made));
+        said(&made)
+    };
+
+    // The first member that the pattern finds makes a workspace of it.
+    let words = new(&games, &["dice"]);
+    assert!(words.contains(&format!("a member of the workspace {}", root.join("Cargo.toml").display())), "{words}");
+    new(&games, &["wheel"]);
+    let both = (root.clone(), vec!["dice".to_owned(), "wheel".to_owned()]);
+    assert_eq!(cargo_reads(&games.join("wheel")), both);
+
+    // Neither named nor wanted.
+    for (parent, name) in [(&root, "beside"), (&games, "apart")] {
+        let words = new(parent, &[name]);
+        assert!(!words.contains("workspace"), "{words}");
+        let game = parent.join(name);
+        assert_eq!(cargo_reads(&game), (game.clone(), vec![name.to_owned()]));
+        assert_eq!(cargo_reads(&root), both);
+    }
+
+    // Counted among the members, and none: what to add is said, and helps.
+    let words = new(&games, &["drop", "--lang", "js"]);
+    assert!(words.contains("Add \"games/drop\" to the 'exclude'") && words.contains("Cargo.toml"), "{words}");
+    fs::create_dir(root.join("more")).unwrap();
+    let manifest = manifest
+        .replace("games/*\"", "games/*\", \"more/*\"")
+        .replace("\"games/apart\"", "\"games/apart\", \"games/drop\"");
+    fs::write(root.join("Cargo.toml"), &manifest).unwrap();
+    let words = new(&root.join("more"), &["dice"]);
+    assert!(words.contains("Add \"more/dice\" to") && words.contains("two packages named `dice`"), "{words}");
+    fs::write(root.join("Cargo.toml"), manifest.replace("\"games/drop\"", "\"games/drop\", \"more/dice\"")).unwrap();
+    let game = root.join("more/dice");
+    assert_eq!(cargo_reads(&game), (game.clone(), vec!["dice".to_owned()]));
+}
+
 #[test]
 fn dev_plays_what_changes_and_keeps_the_player() {
     javascript::ensure_node();

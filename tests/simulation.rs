@@ -2,11 +2,17 @@
 //! however it is cut into pieces.
 
 use std::{
+    future::{pending, ready},
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
 };
 
+use croupier::{
+    catalog::Playable,
+    engine::{Engine, Settings},
+    simulation::{self, Ended, Identity, Plan, Progress, State, Subject},
+};
 use serde_json::Value;
 
 use crate::harness;
@@ -117,6 +123,46 @@ fn a_run_that_is_gone_on_with_or_merged_is_the_run_in_one_piece() {
     assert!(other.stderr.contains("it was measured with another game"), "{}", other.stderr);
 }
 
+#[tokio::test]
+async fn a_run_tells_how_far_it_has_come_and_can_be_stopped_while_samples_are_verified() {
+    let engine = Arc::new(Engine::start(Settings::default()).unwrap());
+    let component = std::fs::read(shipped("roulette")).unwrap();
+    let subject = Arc::new(Subject { game: Playable::load(&engine, component).await.unwrap(), engine, strategy: None });
+    let plan = Plan { seed: 1, first_batch: 0, rounds: 3_000, batch_rounds: 1_000 };
+    let bets = subject.bets_named(&["red".to_owned(), "straight".to_owned()]).await.unwrap();
+    let release = &subject.game.release;
+    let identity = Identity {
+        game: release.descriptor().id.clone(),
+        release: release.digest(),
+        strategy: None,
+        seed: plan.seed,
+        batch_rounds: plan.batch_rounds,
+    };
+    let mut state = State::new(identity, bets);
+    let mut played = Vec::new();
+    let mut progress = |progress: Progress<'_>| {
+        if let Progress::Played(state) = progress {
+            played.push(state.rounds());
+        }
+    };
+    let ended = simulation::run(&subject, &plan, 1, &mut state, ready(()), &mut progress).await.unwrap();
+    assert_eq!((ended, played), (Ended::Stopped, vec![]));
+
+    let (mut verified, mut played) = (Vec::new(), Vec::new());
+    let mut progress = |progress: Progress<'_>| match progress {
+        Progress::Verified { samples, of } => {
+            assert!(played.is_empty());
+            verified.push((samples, of));
+        }
+        Progress::Played(state) => played.push(state.rounds()),
+    };
+    let ended = simulation::run(&subject, &plan, 1, &mut state, pending(), &mut progress).await.unwrap();
+    assert_eq!(ended, Ended::Finished);
+    let samples = verified.last().unwrap().1;
+    assert_eq!(verified, (0..=samples).map(|done| (done, samples)).collect::<Vec<_>>());
+    assert_eq!(played, (0..=6).map(|batches| batches * 1_000).collect::<Vec<_>>());
+}
+
 /// By the calls that players make: hands of blackjack that stand on everything.
 #[test]
 fn a_strategy_chooses_the_calls() {
@@ -135,6 +181,12 @@ fn a_strategy_chooses_the_calls() {
         report["bets"][0]["methods"].as_array().unwrap().iter().map(|method| &method["name"]).collect();
     assert_eq!(methods, ["deal", "double", "stand"]);
     assert_eq!(report["bets"][0]["rounds"], 3_000);
+
+    // The shipped one, whose every decision is the game's own, returns what the game declares.
+    let basic = harness::root().join("games/blackjack/basic-strategy.toml");
+    let basic = ["--strategy", basic.to_str().unwrap(), "--rounds", "10k", "--seed", "1"];
+    let said = simulate(&shipped("blackjack"), &basic);
+    assert!(said.status == 0 && said.stdout.contains("AGREES"), "{said:?}");
 
     let silent = folder.path().join("silent.toml");
     std::fs::write(&silent, &text[..text.find("[[rules]]").unwrap()]).unwrap();

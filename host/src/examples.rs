@@ -1,5 +1,6 @@
 //! Values that fit a JSON Schema: a plain one, to show people how a call looks, and random ones, to try a game with. What a schema
-//! says by words, patterns or conditions is not understood: whoever needs to be sure checks the value against the schema.
+//! says by words, patterns or conditions is not understood: it can state `examples`, and whoever needs to be sure checks the value
+//! against the schema.
 
 use serde_json::{Map, Number, Value};
 
@@ -22,7 +23,7 @@ pub fn plain(schema: &Schema) -> Value {
     Generator { schema, choice: Choice::Plain }.value(schema.as_map(), DEPTH_MAX)
 }
 
-/// A value that follows from the draws alone.
+/// A value that follows from the draws alone: of each part whose schema states `examples`, half the time one of them.
 #[must_use]
 pub fn random(schema: &Schema, chance: &mut Chance) -> Value {
     Generator { schema, choice: Choice::Random(chance) }.value(schema.as_map(), DEPTH_MAX)
@@ -92,9 +93,8 @@ impl Generator<'_, '_> {
         if let Some(values) = flat.get("enum").and_then(Value::as_array) {
             return self.choice.one_of(values).cloned().unwrap_or_default();
         }
-        let told = flat.get("examples").and_then(|examples| examples.get(0)).or_else(|| flat.get("default"));
-        if let Some(told) = told.filter(|_| self.choice.is_plain() || self.choice.below(4) == 0) {
-            return told.clone();
+        if let Some(stated) = self.stated(&flat) {
+            return stated;
         }
         match self.type_of(&flat).as_str() {
             "object" => self.object(&flat, depth),
@@ -105,6 +105,16 @@ impl Generator<'_, '_> {
             "boolean" => Value::Bool(self.choice.below(2) == 1),
             _ => Value::Null,
         }
+    }
+
+    /// What the schema itself gives as a value: an example, or else the default, which says less of what is usual.
+    fn stated(&mut self, schema: &Map<String, Value>) -> Option<Value> {
+        if let Some(examples) = schema.get("examples").and_then(Value::as_array).filter(|all| !all.is_empty()) {
+            let is_used = self.choice.is_plain() || self.choice.below(2) == 0;
+            return self.choice.one_of(examples).filter(|_| is_used).cloned();
+        }
+        let default = schema.get("default")?;
+        (self.choice.is_plain() || self.choice.below(4) == 0).then(|| default.clone())
     }
 
     /// Gathers what a schema, what it refers to, and a branch of what it lets choose say together.
@@ -139,6 +149,10 @@ impl Generator<'_, '_> {
                 }
                 _ => drop(into.insert(keyword.clone(), value.clone())),
             }
+        }
+        // Whoever refers to a schema, or adds to its branches, knows better how its values look here.
+        if let Some(examples) = schema.get("examples") {
+            into.insert("examples".to_owned(), examples.clone());
         }
     }
 
@@ -285,6 +299,10 @@ mod tests {
             (json!({ "type": "integer", "minimum": 7, "multipleOf": 7, "maximum": 20 }), json!(7)),
             (json!({ "type": "integer", "default": 17 }), json!(17)),
             (json!({ "type": "string", "examples": ["here"] }), json!("here")),
+            (
+                json!({ "$ref": "#/$defs/A", "examples": [2], "$defs": { "A": { "type": "integer", "examples": [1] } } }),
+                json!(2),
+            ),
             (json!({ "type": "object" }), json!({})),
             (json!({ "anyOf": [{ "type": "boolean" }, { "type": "null" }] }), json!(false)),
         ] {
@@ -307,6 +325,36 @@ mod tests {
         }
         assert!(stakes.contains(&10) && stakes.contains(&10_000) && stakes.len() > 40, "{stakes:?}");
         assert_eq!(risks.len(), 2);
+    }
+
+    #[test]
+    fn half_of_the_random_values_are_stated_examples_where_there_are_some() {
+        let stated = json!({
+            "type": "object",
+            "properties": { "spot": { "$ref": "#/$defs/Spot" }, "stake": { "type": "integer", "minimum": 1, "maximum": 9 } },
+            "required": ["spot", "stake"],
+            "examples": [{ "spot": [17, 20], "stake": 2 }, { "spot": [8, 9], "stake": 3 }],
+            "$defs": { "Spot": {
+                "type": "array", "items": { "type": "integer", "minimum": 0, "maximum": 1_000_000 },
+                "minItems": 2, "maxItems": 2, "examples": [[1, 2], [2, 3], [3, 6]],
+            } },
+        });
+        let whole = stated["examples"].as_array().unwrap().clone();
+        let spots = stated["$defs"]["Spot"]["examples"].as_array().unwrap().clone();
+        assert_eq!(plain(&schema(stated.clone())), whole[0]);
+        let schema = schema(stated);
+        let draw = |number| random(&schema, &mut Chance::new(Seed::from_bytes([number; 32])));
+        let values: Vec<_> = (0..=255).map(draw).collect();
+        for example in &whole {
+            let share = values.iter().filter(|value| *value == example).count();
+            assert!((40..90).contains(&share), "{share} of 256 values are {example}");
+        }
+        let others = || values.iter().filter(|value| !whole.contains(value));
+        for spot in &spots {
+            let share = others().filter(|value| value["spot"] == *spot).count();
+            assert!((8..40).contains(&share), "{share} of {} others are on {spot}", others().count());
+        }
+        assert!(others().any(|value| !spots.contains(&value["spot"])), "and some are as random as ever");
     }
 
     #[test]

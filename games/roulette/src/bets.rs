@@ -2,7 +2,10 @@
 
 use croupier_sdk::prelude::*;
 
-use crate::layout::{Kind, Numbers};
+use crate::{
+    layout::{Kind, Numbers, POCKETS},
+    simulation::KINDS,
+};
 
 /// Theoretical return to player in parts per million: 36/37 of any bet, since a spot of n numbers pays 36/n times its
 /// stake.
@@ -24,21 +27,47 @@ pub(crate) const OUTSIDE_STAKE_MIN: u64 = 100;
 /// One bet. Where its kind leaves a choice, `numbers` tell the spot, in any order. Bets on the same spot add up.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(extend("examples" = KINDS.map(|(_, bet)| bet())))]
 pub(crate) enum Bet {
     /// One number. Pays 35 to 1.
     Straight { number: Number, stake: Stake },
     /// Two numbers side by side, such as 17 and 20; 0 lies beside 1, 2 and 3. Pays 17 to 1.
-    Split { numbers: [Number; 2], stake: Stake },
+    Split {
+        /// Any spot of this kind.
+        #[schemars(extend("examples" = numbers_of(Kind::Split)))]
+        numbers: [Number; 2],
+        stake: Stake,
+    },
     /// A row of three, such as 4, 5, 6. Pays 11 to 1.
-    Street { numbers: [Number; 3], stake: Stake },
+    Street {
+        /// Any spot of this kind.
+        #[schemars(extend("examples" = numbers_of(Kind::Street)))]
+        numbers: [Number; 3],
+        stake: Stake,
+    },
     /// 0, 1, 2 or 0, 2, 3. Pays 11 to 1.
-    Trio { numbers: [Number; 3], stake: Stake },
+    Trio {
+        /// Any spot of this kind.
+        #[schemars(extend("examples" = numbers_of(Kind::Trio)))]
+        numbers: [Number; 3],
+        stake: Stake,
+    },
     /// Four numbers that meet in a point, such as 1, 2, 4, 5. Pays 8 to 1.
-    Corner { numbers: [Number; 4], stake: Stake },
+    Corner {
+        /// Any spot of this kind.
+        #[schemars(extend("examples" = numbers_of(Kind::Corner)))]
+        numbers: [Number; 4],
+        stake: Stake,
+    },
     /// 0, 1, 2, 3. Pays 8 to 1.
     FirstFour { stake: Stake },
     /// Two rows of three side by side, such as 1 to 6. Pays 5 to 1.
-    SixLine { numbers: [Number; 6], stake: Stake },
+    SixLine {
+        /// Any spot of this kind.
+        #[schemars(extend("examples" = numbers_of(Kind::SixLine)))]
+        numbers: [Number; 6],
+        stake: Stake,
+    },
     /// Every third number, beginning with 1, 2 or 3. Pays 2 to 1.
     Column { column: OneToThree, stake: Stake },
     /// 1 to 12, 13 to 24 or 25 to 36. Pays 2 to 1.
@@ -69,8 +98,13 @@ pub(crate) struct OneToThree(#[schemars(range(min = 1, max = 3))] pub(crate) usi
 
 /// What the player risks on a bet, in minor units. `table` tells the limits of each kind.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[schemars(inline)]
+#[schemars(inline, extend("examples" = [100, 1_000, 5_000]))]
 pub(crate) struct Stake(#[schemars(range(min = 1, max = TABLE_STAKE_MAX))] pub(crate) u64);
+
+/// The numbers of each spot of a kind, for clients that have no layout.
+fn numbers_of(kind: Kind) -> Vec<Vec<u64>> {
+    kind.spots().into_iter().map(|spot| (0..POCKETS).filter(|&number| spot.contains(number)).collect()).collect()
+}
 
 /// A bet that lies on a spot of the layout.
 #[derive(Debug, Clone, Copy)]

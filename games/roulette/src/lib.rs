@@ -4,8 +4,8 @@
 
 use croupier_sdk::prelude::*;
 
-use bets::Bet;
 pub use bets::Error;
+use bets::{Bet, Number, Stake};
 use layout::{Color, Kind};
 
 mod bets;
@@ -19,10 +19,19 @@ pub struct Roulette {}
 /// All bets of one spin.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = SpinParams::example())]
 pub struct SpinParams {
     /// In any order; bets on the same spot add up.
     #[schemars(length(min = 1, max = bets::BETS_MAX))]
     bets: Vec<Bet>,
+}
+
+impl SpinParams {
+    /// Two chips, as people place them.
+    fn example() -> Self {
+        let number = Bet::Straight { number: Number(17), stake: Stake(50) };
+        Self { bets: vec![number, Bet::Red { stake: Stake(100) }] }
+    }
 }
 
 /// Where the ball lies and what it pays. All amounts are in minor units.

@@ -27,9 +27,10 @@ impl Simulation for Roulette {
 }
 
 /// A bet's name, and the bet.
-type Kind = (&'static str, fn() -> Bet);
+pub(crate) type Kind = (&'static str, fn() -> Bet);
 
-const KINDS: [Kind; 15] = [
+/// A bet of each kind; also what clients read as examples.
+pub(crate) const KINDS: [Kind; 15] = [
     ("straight", || Bet::Straight { number: Number(17), stake: Stake(STAKE) }),
     ("split", || Bet::Split { numbers: [17, 20].map(Number), stake: Stake(STAKE) }),
     ("street", || Bet::Street { numbers: [4, 5, 6].map(Number), stake: Stake(STAKE) }),

@@ -203,6 +203,33 @@ fn the_table_tells_its_limits() {
     assert_eq!(kinds[0], straight);
 }
 
+#[test]
+fn what_the_schema_states_as_examples_is_played() {
+    let schema = &Roulette::descriptor().methods[0].params_schema;
+    let examples = |part: &Value| part["examples"].as_array().cloned().unwrap_or_default();
+    let bet = &schema["$defs"]["Bet"];
+    let mut spins: Vec<Vec<Value>> =
+        examples(schema).iter().map(|params| params["bets"].as_array().unwrap().clone()).collect();
+    spins.extend(examples(bet).into_iter().map(|bet| vec![bet]));
+    let mut stated = Vec::new();
+    for variant in bet["oneOf"].as_array().unwrap() {
+        let kind = &variant["properties"]["kind"]["const"];
+        let members = &variant["properties"];
+        for stake in examples(&members["stake"]) {
+            for numbers in examples(&members["numbers"]) {
+                stated.push(json!({ "kind": kind, "numbers": numbers, "stake": stake }));
+            }
+        }
+    }
+    assert_eq!(stated.len(), 3 * (60 + 12 + 2 + 22 + 11), "all spots that numbers tell apart, for each stake");
+    spins.extend(stated.into_iter().map(|bet| vec![bet]));
+    assert_eq!(spins.len(), 1 + Kind::ALL.len() + 321);
+    for bets in spins {
+        let spun = spin(&mut table(), &bets);
+        assert!(spun.is_ok(), "{bets:?}: {spun:?}");
+    }
+}
+
 proptest! {
     /// Any bets on the layout: the balance moves by payout less stake, and the payout is that of its parts.
     #[test]

@@ -8,15 +8,20 @@ mod schemas;
 mod seen;
 mod trial;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
+use serde_json::Value;
 
 pub use self::{
     finding::{Finding, Severity},
     mathematics::Declared,
 };
-use self::{mathematics::in_words, seen::Seen, trial::Trial};
+use self::{
+    mathematics::in_words,
+    seen::{MethodSeen, Seen},
+    trial::Trial,
+};
 use crate::{
     catalog::{Playable, Upload},
     engine::{Engine, LoadError},
@@ -58,6 +63,8 @@ pub struct Measured {
     pub replies: u64,
     /// Calls that were answered with one of the game's faults.
     pub faults: u64,
+    /// Both, by method.
+    pub methods: BTreeMap<String, Answered>,
     /// Rounds that were played to their end.
     pub rounds: u64,
     /// What they returned in words, where they were enough to say.
@@ -74,6 +81,15 @@ pub struct Measured {
     pub reply: Used,
     /// The most that was kept for a player, in bytes.
     pub documents: Used,
+}
+
+/// How calls of a method were answered, where it did not break down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Answered {
+    /// With a result.
+    pub replies: u64,
+    /// With one of the game's faults.
+    pub faults: u64,
 }
 
 /// How times are spread.
@@ -130,7 +146,8 @@ pub async fn check(engine: &Arc<Engine>, upload: &Upload, plan: Plan) -> anyhow:
     report.version = Some(descriptor.version.clone());
     for method in &descriptor.methods {
         if let Some((params, _)) = playable.schemas(&method.name) {
-            report.findings.extend(schemas::findings(method, params));
+            let misfit = |example: &Value| Some(playable.check(&method.name, example).err()?.message);
+            report.findings.extend(schemas::findings(method, params, misfit));
         }
     }
     let declared = Declared::of(descriptor.rtp_ppm, descriptor.max_win_ppm);
@@ -148,9 +165,12 @@ fn measured(seen: &Seen, declared: Declared, step_max: Duration, memory_bytes_ma
     let returns = &seen.rounds.returns;
     let returned = returns.rtp().zip(returns.rtp_interval()).map(|(rtp, interval)| in_words(rtp, interval));
     let used = |most, allowed| Used { most, allowed };
+    let answered = |seen: &MethodSeen| Answered { replies: seen.replies, faults: seen.faults };
+    let methods: BTreeMap<_, _> = seen.methods.iter().map(|(name, method)| (name.clone(), answered(method))).collect();
     Measured {
-        replies: seen.methods.values().map(|method| method.replies).sum(),
-        faults: seen.methods.values().map(|method| method.faults).sum(),
+        replies: methods.values().map(|method| method.replies).sum(),
+        faults: methods.values().map(|method| method.faults).sum(),
+        methods,
         rounds: returns.rounds,
         returned,
         largest_win: seen.rounds.largest_win,

@@ -10,10 +10,16 @@ const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
 /// Levels of a schema that is looked into.
 const DEPTH_MAX: usize = 16;
 
-/// What is to be said of a method's description and of its params.
-pub(super) fn findings(method: &Method, params: &Schema) -> Vec<Finding> {
+/// What is to be said of a method's description and of its params. `misfit` says why the method refuses an example, if it does.
+pub(super) fn findings(method: &Method, params: &Schema, misfit: impl Fn(&Value) -> Option<String>) -> Vec<Finding> {
     let mut lint = Lint { schema: params, found: Vec::new() };
     lint.schema("params", params.as_map(), DEPTH_MAX);
+    for example in params.as_map().get("examples").and_then(Value::as_array).into_iter().flatten() {
+        if let Some(why) = misfit(example) {
+            let advice = "clients read examples as calls that can be made: mend it, or the schema";
+            lint.warn("bad_example", format!("the example {example} does not fit the schema: {why}"), advice);
+        }
+    }
     if method.summary.trim().is_empty() {
         let advice = "say in a sentence what the method does: a doc comment in Rust, 'summary' in JavaScript";
         lint.found.push(Finding::note("no_summary", "it has no summary", advice));
@@ -126,7 +132,8 @@ mod tests {
             params_schema: Json::of(&params).unwrap(),
             result_schema: Json::of(&json!({})).unwrap(),
         };
-        let found = findings(&method, &Schema::new(params).unwrap());
+        let misfit = |example: &Value| example.is_null().then(|| "it is nothing".to_owned());
+        let found = findings(&method, &Schema::new(params).unwrap(), misfit);
         found.into_iter().map(|finding| format!("{}: {}", finding.code, finding.seen)).collect()
     }
 
@@ -147,6 +154,12 @@ mod tests {
             "$defs": { "Risk": { "enum": ["low", "high"], "description": "how far" } },
         });
         assert_eq!(codes(fine), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_example_that_no_client_could_send_is_named() {
+        let params = json!({ "type": "object", "additionalProperties": false, "examples": [{}, null] });
+        assert_eq!(codes(params), ["bad_example: the example null does not fit the schema: it is nothing"]);
     }
 
     #[test]

@@ -17,8 +17,13 @@ use crate::{
 
 /// Steps that were made again with other draws, before it says something that nothing came out otherwise.
 const REDRAWN_MIN: u64 = 50;
-/// Calls without a single reply, before a method is said to be out of reach.
-const UNANSWERED_MIN: u64 = 20;
+/// Calls of a method, before it is said that none or hardly any was played.
+const ANSWERS_MIN: u64 = 20;
+/// Of so many calls fewer than one is hardly any.
+const CALLS_A_REPLY: u64 = 20;
+/// What makes more of the calls that a check can think of play.
+const STATE_EXAMPLES: &str = "have the schema say what the method wants, as far as it can, and state params that play in its 'examples', which \
+     calls are made from then: schemars(extend(\"examples\" = ...)) in Rust, 'examples' in JavaScript";
 /// The share of a bound from which on it is near.
 const NEAR: f64 = 0.5;
 /// What is shown of a game's words and of params.
@@ -59,6 +64,8 @@ pub(super) struct MethodSeen {
     pub(super) replies: u64,
     pub(super) faults: u64,
     pub(super) last_fault: Option<String>,
+    /// Whether calls differ in their params.
+    pub(super) takes_params: bool,
     pub(super) times_us: Vec<u64>,
     /// A reply that does not fit the method's schema.
     pub(super) lie: Option<String>,
@@ -119,18 +126,10 @@ impl MethodSeen {
             found.push(Finding::note("unchecked_result", format!("results cannot be checked: {why}"), advice));
         }
         if self.params_not_made {
-            let advice = "nothing was called: give the schema an example that fits it, in 'examples'";
-            found.push(Finding::warning("params_not_made", "no params were found that fit the schema", advice));
+            let seen = "no params were found that fit the schema, so nothing was called";
+            found.push(Finding::warning("params_not_made", seen, STATE_EXAMPLES));
         }
-        if self.replies == 0 && self.faults >= UNANSWERED_MIN {
-            let seen = format!(
-                "{} calls, all answered with faults, as {}",
-                self.faults,
-                self.last_fault.as_deref().unwrap_or("-")
-            );
-            let advice = "have the schema say what the method wants, as far as it can";
-            found.push(Finding::warning("never_answered", seen, advice));
-        }
+        found.extend(self.hardly_played());
         let times = quantiles(&self.times_us, step_max);
         if times.p99 as f64 > NEAR * times.allowed as f64 && self.broke.is_empty() {
             let seen = format!(
@@ -142,6 +141,28 @@ impl MethodSeen {
             found.push(Finding::warning("slow_method", seen, advice));
         }
         found
+    }
+
+    /// Where so many calls were refused that little is known of the method.
+    fn hardly_played(&self) -> Option<Finding> {
+        let Self { replies, faults, last_fault, takes_params, .. } = self;
+        let calls = replies + faults;
+        let fault = last_fault.as_deref().unwrap_or("-");
+        if calls < ANSWERS_MIN {
+            return None;
+        }
+        if *replies == 0 {
+            let seen = format!("{calls} calls, all answered with faults, as {fault}");
+            let without_params = "see that it can be called in a round that other methods open, or by itself";
+            let advice = if *takes_params { STATE_EXAMPLES } else { without_params };
+            return Some(Finding::warning("never_answered", seen, advice));
+        }
+        // Without params it is a matter of the round whether a method can be called, and of no schema.
+        if *takes_params && replies * CALLS_A_REPLY < calls {
+            let seen = format!("{replies} of {calls} calls were played, the others answered with faults, as {fault}");
+            return Some(Finding::warning("seldom_answered", seen, STATE_EXAMPLES));
+        }
+        None
     }
 }
 
@@ -275,6 +296,20 @@ mod tests {
         let times: Vec<_> = (1..=200).rev().collect();
         let quantiles = quantiles(&times, Duration::from_millis(100));
         assert_eq!((quantiles.p50, quantiles.p99, quantiles.max, quantiles.allowed), (101, 199, 200, 100_000));
+    }
+
+    #[test]
+    fn a_method_that_is_hardly_played_wants_examples() {
+        let codes = |replies, faults, takes_params| {
+            let seen = MethodSeen { replies, faults, takes_params, ..MethodSeen::default() };
+            seen.hardly_played().map(|finding| (finding.code, finding.advice == STATE_EXAMPLES))
+        };
+        assert_eq!(codes(0, 20, true), Some(("never_answered", true)));
+        assert_eq!(codes(0, 20, false), Some(("never_answered", false)));
+        assert_eq!(codes(1, 20, true), Some(("seldom_answered", true)));
+        assert_eq!(codes(1, 19, true), None);
+        assert_eq!(codes(1, 200, false), None);
+        assert_eq!(codes(0, 19, true), None, "too few to say");
     }
 
     #[test]

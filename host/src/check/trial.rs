@@ -15,7 +15,7 @@ use crate::{
     engine::{Answer, Done, Engine, Malfunction, Step},
     examples,
     json::Json,
-    rpc::ParamsSchema,
+    rpc::{ParamsSchema, Schema},
 };
 
 /// Players, one after the other: each begins anew, and plays long enough to show what is kept for them.
@@ -63,6 +63,7 @@ impl<'a> Trial<'a> {
         let mut results = BTreeMap::new();
         for method in &methods {
             let seen = seen.methods.entry(method.clone()).or_default();
+            seen.takes_params = playable.schemas(method).is_some_and(|(params, _)| takes_any(params));
             match playable.schemas(method).map(|(_, result)| ParamsSchema::compile(result)) {
                 Some(Ok(schema)) => drop(results.insert(method.clone(), schema)),
                 other => seen.unchecked = other.and_then(Result::err).map(|error| error.to_string()),
@@ -217,6 +218,15 @@ impl<'a> Trial<'a> {
         bytes[16] = purpose as u8;
         Seed::from_bytes(bytes)
     }
+}
+
+/// Whether params of this schema may be anything but empty.
+fn takes_any(params: &Schema) -> bool {
+    let is_told = |keyword: &str| match params.as_map().get(keyword) {
+        Some(Value::Object(members)) => !members.is_empty(),
+        other => other.is_some(),
+    };
+    ["properties", "$ref", "allOf", "anyOf", "oneOf"].into_iter().any(is_told)
 }
 
 /// Whether two steps have come to the same.

@@ -136,14 +136,30 @@ fn in_words(path: &Path, report: &Report) -> String {
 }
 
 fn measured(measured: &Measured) -> String {
-    let Measured { replies, faults, rounds, returned, largest_win, declared, step_us, memory, reply, documents } =
-        measured;
+    let Measured {
+        replies,
+        faults,
+        methods,
+        rounds,
+        returned,
+        largest_win,
+        declared,
+        step_us,
+        memory,
+        reply,
+        documents,
+    } = measured;
+    let methods = methods
+        .iter()
+        .map(|(name, answered)| format!("{name} {} of {}", answered.replies, answered.replies + answered.faults));
+    let methods = methods.collect::<Vec<_>>().join(", ");
     let returned = returned.as_deref().unwrap_or("nothing");
     let milliseconds = |us: u64| us as f64 / 1000.0;
     let mebibytes = |bytes: usize| bytes as f64 / f64::from(1 << 20);
     let kibibytes = |bytes: usize| bytes as f64 / 1024.0;
     format!(
         "  {replies} replies, {faults} faults, {rounds} rounds; they returned {returned}, {:.2} % is declared\n  \
+         calls that were played: {methods}\n  \
          the largest win was {largest_win:.2} times its stake, {:.2} is declared\n  \
          a step takes {:.3} ms (p50), {:.3} ms (p99), {:.3} ms at most, of {:.0} ms; {:.1} of {:.0} MiB; \
          a reply {:.1} of {:.0} KiB; documents {:.1} of {:.0} KiB\n",

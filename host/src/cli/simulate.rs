@@ -16,7 +16,7 @@ use crate::{
     catalog::Playable,
     engine::{Engine, Settings},
     packaging, signals,
-    simulation::{self, Ended, Identity, Plan, Report, RoundCount, State, Strategy, Subject},
+    simulation::{self, Ended, Identity, Plan, Progress, Report, RoundCount, State, Strategy, Subject},
 };
 
 /// Play millions of rounds of a game's component, and hold what they return against what the game declares
@@ -76,16 +76,25 @@ pub(super) struct Simulate {
 /// What a file of `--strategy` looks like.
 const STRATEGY_HELP: &str = r#"A file of --strategy:
 
-    [[bets]]                          # each is measured on its own
+    [[bets]]                      # each is measured on its own
     name = "flat"
-    call = "deal"                     # opens the round
+    call = "deal"                 # opens the round
     params = { stake = 100 }
 
-    [[rules]]                         # while the round is open, the first that holds of the last reply
-    when = "player.total < 17"        # an expression of MiniJinja over the reply's members
+    [tables.stands_on]            # what expressions look up, as it stands here
+    hard = 17
+    soft = 18
+
+    [values]                      # named expressions; each may use those above
+    kind = "'soft' if player.soft else 'hard'"
+
+    # While the round is open, the first rule that holds of the last reply:
+    # expressions of MiniJinja over its members.
+    [[rules]]
+    when = "player.total < stands_on[kind]"
     call = "hit"
 
-    [[rules]]                         # without "when" it always holds
+    [[rules]]                     # without "when" it always holds
     call = "stand""#;
 
 /// Of what a bet is played without --rounds.
@@ -178,18 +187,21 @@ impl Simulate {
         }
         eprintln!("seed {seed}");
         let (begun, rounds_before) = (Instant::now(), state.rounds());
-        let bar = progress_bar(total, rounds_before)?;
+        let mut bars = Bars::new(total, rounds_before)?;
         let mut kept_at = Instant::now();
         let mut not_kept = None;
-        let mut progress = |state: &State| {
-            bar.set_position(state.rounds());
-            if kept_at.elapsed() >= KEEP_EVERY && not_kept.is_none() {
+        let mut progress = |progress: Progress<'_>| {
+            bars.show(&progress);
+            if let Progress::Played(state) = progress
+                && kept_at.elapsed() >= KEEP_EVERY
+                && not_kept.is_none()
+            {
                 not_kept = self.keep(state).err();
                 kept_at = Instant::now();
             }
         };
         let ended = simulation::run(subject, &plan, threads, &mut state, signals::stop_signal()?, &mut progress).await;
-        bar.finish_and_clear();
+        bars.clear();
         self.keep(&state)?;
         if let Some(error) = not_kept {
             return Err(error);
@@ -266,13 +278,56 @@ fn read(path: &Path) -> anyhow::Result<State> {
     serde_json::from_slice(&text).with_context(|| format!("{} is no state of a simulation", path.display()))
 }
 
-fn progress_bar(total: u64, before: u64) -> anyhow::Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} rounds {per_sec} {eta}")?;
-    let bar = ProgressBar::new(total).with_style(style).with_position(before);
-    bar.reset_eta();
-    Ok(bar)
+/// What a terminal shows: one bar until the samples are verified, then one of the rounds.
+struct Bars {
+    samples: ProgressBar,
+    rounds: ProgressBar,
+}
+
+impl Bars {
+    fn new(rounds: u64, before: u64) -> anyhow::Result<Self> {
+        let of_samples = "{wide_bar} {pos}/{len} samples verified";
+        let of_rounds = "{wide_bar} {human_pos}/{human_len} rounds {per_sec} {eta}";
+        let bar =
+            |length, template| anyhow::Ok(ProgressBar::new(length).with_style(ProgressStyle::with_template(template)?));
+        Ok(Self { samples: bar(0, of_samples)?, rounds: bar(rounds, of_rounds)?.with_position(before) })
+    }
+
+    fn show(&mut self, progress: &Progress<'_>) {
+        match progress {
+            Progress::Verified { samples, of } => {
+                self.samples.set_length(*of as u64);
+                self.samples.set_position(*samples as u64);
+            }
+            Progress::Played(state) => {
+                if !self.samples.is_finished() {
+                    self.samples.finish_and_clear();
+                    // Rounds of an earlier run, and the time that the samples took, say nothing of what is still to come.
+                    self.rounds.reset_eta();
+                }
+                self.rounds.set_position(state.rounds());
+            }
+        }
+    }
+
+    fn clear(self) {
+        self.samples.finish_and_clear();
+        self.rounds.finish_and_clear();
+    }
 }
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_help_shows_is_a_strategy() {
+        let (_, file) = STRATEGY_HELP.split_once('\n').unwrap();
+        Strategy::parse(file).unwrap();
+        assert!(file.lines().all(|line| line.len() < 80), "a line that a terminal breaks cannot be pasted");
+    }
 }

@@ -10,11 +10,13 @@ use thiserror::Error;
 pub use self::{
     rust::componentize,
     sources::{Sources, games_at},
+    workspace::Workspace,
 };
 
 mod javascript;
 mod rust;
 mod sources;
+mod workspace;
 
 /// A component that was built.
 #[derive(Clone, Debug)]

@@ -164,7 +164,7 @@ pub fn componentize(name: &str, module: &[u8]) -> Result<Vec<u8>, BuildError> {
 
 /// The cargo that runs us, else the one on the path. Free of what cargo sets for the program it runs, which would
 /// make a nested build differ from one by hand.
-fn cargo() -> Command {
+pub(super) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").as_deref().unwrap_or(OsStr::new("cargo")));
     for (name, _) in std::env::vars_os() {
         let is_of_outer_build = name.to_str().is_some_and(|name| {

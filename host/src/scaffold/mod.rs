@@ -84,6 +84,25 @@ pub fn new_game(parent: &Path, name: &str, language: Language, sdk: &Sdk) -> Res
     Ok(folder)
 }
 
+/// What the manifest of a game in Rust ends with, so that it builds below any workspace.
+const OWN_WORKSPACE: &str = "
+# A workspace of its own, whatever it lies in. Take this out where a workspace around it counts it among its members.
+[workspace]
+";
+
+/// Has a game in Rust be a member of the workspace around it, or have one of its own, as it has at first.
+///
+/// # Errors
+/// Where its manifest cannot be read or written.
+pub fn make_member(game: &Path, is_member: bool) -> Result<(), ScaffoldError> {
+    let path = game.join("Cargo.toml");
+    let change = || {
+        let package = fs::read_to_string(&path)?.replace(OWN_WORKSPACE, "");
+        fs::write(&path, if is_member { package } else { package + OWN_WORKSPACE })
+    };
+    change().map_err(|error| ScaffoldError::Io { path: path.clone(), error })
+}
+
 fn checked_name(name: &str) -> Result<GameId, ScaffoldError> {
     let name: GameId = name.parse()?;
     let taken = |reason| Err(ScaffoldError::Taken { name: name.clone(), reason });
@@ -125,6 +144,18 @@ mod tests {
             assert!(texts.contains("9.8.7"));
             assert!(folder.join(".gitignore").is_file());
         }
+    }
+
+    #[test]
+    fn a_member_has_no_workspace_of_its_own() {
+        let (_parent, game) = made("dice", Language::Rust);
+        let game = game.unwrap();
+        let manifest = || fs::read_to_string(game.join("Cargo.toml")).unwrap();
+        let at_first = manifest();
+        make_member(&game, true).unwrap();
+        assert!(!manifest().contains("workspace"), "{}", manifest());
+        make_member(&game, false).unwrap();
+        assert_eq!(manifest(), at_first);
     }
 
     #[test]

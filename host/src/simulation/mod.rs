@@ -18,7 +18,7 @@ use thiserror::Error;
 pub use self::{
     plan::{Plan, RoundCount},
     report::Report,
-    run::{Ended, run},
+    run::{Ended, Progress, run},
     state::{Identity, State, StateError},
     statistics::{Statistics, Win},
     strategy::{Strategy, StrategyError},

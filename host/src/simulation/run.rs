@@ -27,6 +27,20 @@ pub enum Ended {
     Stopped,
 }
 
+/// How far a run has come.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// Before the batches: so many of the samples that are played through the ordinary calls too.
+    Verified {
+        /// Are done.
+        samples: usize,
+        /// There are.
+        of: usize,
+    },
+    /// The state after each batch, and before the first one.
+    Played(&'a State),
+}
+
 /// A batch of a bet.
 struct Work {
     bet: String,
@@ -46,7 +60,7 @@ struct Shared {
     stopped: AtomicBool,
 }
 
-/// Plays what the plan has and the state has not. `progress` sees the state after each batch.
+/// Plays what the plan has and the state has not, and tells `progress` how far it has come.
 ///
 /// # Errors
 /// Where a round cannot be played, or is played otherwise than it is told.
@@ -56,10 +70,19 @@ pub async fn run(
     threads: usize,
     state: &mut State,
     stop: impl Future<Output = ()>,
-    progress: &mut impl FnMut(&State),
+    progress: &mut impl FnMut(Progress<'_>),
 ) -> Result<Ended, Error> {
+    let mut stop = std::pin::pin!(stop);
     let missing: Vec<_> = state.missing(plan).map(|(bet, batch, rounds)| Work { bet, batch, rounds }).collect();
-    let verified = if missing.is_empty() { Verified::new() } else { verify_samples(subject, plan, state).await? };
+    let verified = if missing.is_empty() {
+        Verified::new()
+    } else {
+        tokio::select! {
+            verified = verify_samples(subject, plan, state, progress) => verified?,
+            () = &mut stop => return Ok(Ended::Stopped),
+        }
+    };
+    progress(Progress::Played(state));
     let shared = Arc::new(Shared {
         subject: subject.clone(),
         seed: plan.seed,
@@ -74,7 +97,6 @@ pub async fn run(
         workers.spawn(async move { shared.work(&results).await });
     }
     drop(results);
-    let mut stop = std::pin::pin!(stop);
     let mut ended = Ended::Finished;
     loop {
         let outcome = tokio::select! {
@@ -87,7 +109,7 @@ pub async fn run(
         };
         let Some((bet, statistics)) = outcome.transpose()? else { break };
         state.add(&bet, statistics);
-        progress(state);
+        progress(Progress::Played(state));
     }
     while let Some(worker) = workers.join_next().await {
         worker.map_err(|_| Error::Worker)?;
@@ -95,17 +117,24 @@ pub async fn run(
     Ok(ended)
 }
 
-async fn verify_samples(subject: &Subject, plan: &Plan, state: &State) -> Result<Verified, Error> {
+async fn verify_samples(
+    subject: &Subject,
+    plan: &Plan,
+    state: &State,
+    progress: &mut impl FnMut(Progress<'_>),
+) -> Result<Verified, Error> {
     let mut verified = Verified::new();
     if subject.strategy.is_some() {
         // These rounds are the ordinary calls.
         return Ok(verified);
     }
-    for (bet, _) in state.bets() {
-        for sample in plan.sample(&bet.name) {
-            let outcomes = verification::verify(subject, plan.seed, &bet.name, sample).await?;
-            verified.insert((bet.name.clone(), sample.0), outcomes);
-        }
+    let of_bet = |name: &str| plan.sample(name).into_iter().map(|sample| (name.to_owned(), sample)).collect::<Vec<_>>();
+    let samples: Vec<_> = state.bets().flat_map(|(bet, _)| of_bet(&bet.name)).collect();
+    progress(Progress::Verified { samples: 0, of: samples.len() });
+    for (bet, sample) in &samples {
+        let outcomes = verification::verify(subject, plan.seed, bet, *sample).await?;
+        verified.insert((bet.clone(), sample.0), outcomes);
+        progress(Progress::Verified { samples: verified.len(), of: samples.len() });
     }
     Ok(verified)
 }

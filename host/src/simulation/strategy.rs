@@ -1,7 +1,12 @@
 //! Which calls to make of a game that does not play by itself: bets with the call that opens a round, and rules that look at
 //! the last reply while it is open.
 
-use minijinja::{Environment, Expression, Value};
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use minijinja::{Environment, Expression, Value, value::merge_maps};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -11,6 +16,10 @@ use crate::{engine::Bet, identity::Digest, json::Json};
 pub struct Strategy {
     digest: Digest,
     bets: Vec<(Bet, Call)>,
+    /// What expressions may look up beside the reply's members.
+    tables: Value,
+    /// Names for what expressions say again and again.
+    values: Vec<(String, Expression<'static, 'static>)>,
     rules: Vec<(Expression<'static, 'static>, Call)>,
 }
 
@@ -33,11 +42,11 @@ pub enum StrategyError {
     /// Two bets have one name.
     #[error("bet '{0}' is there twice")]
     Twice(String),
-    /// A condition does not read.
-    #[error("the condition `{when}` does not read: {error}")]
-    Condition {
-        /// The condition.
-        when: String,
+    /// An expression does not read.
+    #[error("the expression `{text}` does not read: {error}")]
+    Expression {
+        /// The expression.
+        text: String,
         /// Why.
         error: minijinja::Error,
     },
@@ -51,6 +60,11 @@ pub enum StrategyError {
 struct File {
     #[serde(default)]
     bets: Vec<BetOfFile>,
+    #[serde(default)]
+    tables: BTreeMap<String, Value>,
+    /// In the order of the file.
+    #[serde(default)]
+    values: toml::Table,
     #[serde(default)]
     rules: Vec<RuleOfFile>,
 }
@@ -94,14 +108,18 @@ impl Strategy {
         }
         // It outlives the expressions that it has compiled, of which a process has a handful.
         let environment: &'static Environment<'static> = Box::leak(Box::new(Environment::new()));
+        let compile = |text: String| {
+            let compiled = environment.compile_expression_owned(text.clone());
+            compiled.map_err(|error| StrategyError::Expression { text, error })
+        };
+        let value = |(name, text): (String, toml::Value)| Ok((name, compile(text.try_into()?)?));
+        let values = file.values.into_iter().map(value).collect::<Result<_, StrategyError>>()?;
         let rule = |RuleOfFile { when, call, params }| {
             let when = when.unwrap_or_else(|| "true".to_owned());
-            let compiled = environment.compile_expression_owned(when.clone());
-            let compiled = compiled.map_err(|error| StrategyError::Condition { when, error })?;
-            Ok((compiled, Call::new(call, &params)?))
+            Ok((compile(when)?, Call::new(call, &params)?))
         };
         let rules = file.rules.into_iter().map(rule).collect::<Result<_, StrategyError>>()?;
-        Ok(Self { digest: Digest::of(text.as_bytes()), bets, rules })
+        Ok(Self { digest: Digest::of(text.as_bytes()), bets, tables: file.tables.into(), values, rules })
     }
 
     /// The text's.
@@ -122,7 +140,13 @@ impl Strategy {
 
     /// The call of the first rule that holds of the last reply.
     pub(super) fn next(&self, reply: &Json) -> Result<Call, String> {
-        let context: Value = serde_json::from_str(reply.as_str()).map_err(|error| error.to_string())?;
+        let members: Value = serde_json::from_str(reply.as_str()).map_err(|error| error.to_string())?;
+        let mut context = merge_maps([members, self.tables.clone()]);
+        for (name, expression) in &self.values {
+            let value =
+                expression.eval(context.clone()).map_err(|error| format!("the value '{name}' fails: {error}"))?;
+            context = merge_maps([context, Value::from_pairs([(name.as_str(), value)])]);
+        }
         for (when, call) in &self.rules {
             let holds = when.eval(context.clone()).map_err(|error| format!("a rule's condition fails: {error}"))?;
             if holds.is_true() {
@@ -136,58 +160,8 @@ impl Strategy {
 impl Call {
     fn new(method: String, params: &toml::Table) -> Result<Self, StrategyError> {
         // As clients' params reach a game: members sorted by name.
-        let sorted = serde_json::to_value(params).map_err(StrategyError::Params)?;
+        let mut sorted = serde_json::to_value(params).map_err(StrategyError::Params)?;
+        sorted.sort_all_objects();
         Ok(Self { method, params: Json::of(&sorted).map_err(StrategyError::Params)? })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TEXT: &str = r#"
-        [[bets]]
-        name = "ten"
-        call = "deal"
-        params = { stake = 10, side = "red" }
-
-        [[rules]]
-        when = "player.total < 17 and 'hit' in actions"
-        call = "hit"
-
-        [[rules]]
-        when = "player.total >= 17"
-        call = "stand"
-        params = { hand = 0 }
-    "#;
-
-    fn next(reply: &str) -> Result<String, String> {
-        let call = Strategy::parse(TEXT).unwrap().next(&Json::parse(reply.to_owned()).unwrap())?;
-        Ok(format!("{} {}", call.method, call.params.as_str()))
-    }
-
-    #[test]
-    fn the_first_rule_that_holds_says_what_to_call() {
-        assert_eq!(next(r#"{"player":{"total":12},"actions":["hit"]}"#).unwrap(), "hit {}");
-        assert_eq!(next(r#"{"player":{"total":18},"actions":["hit"]}"#).unwrap(), r#"stand {"hand":0}"#);
-        assert!(next(r#"{"player":{"total":12},"actions":[]}"#).unwrap_err().contains("no rule says what to do"));
-    }
-
-    #[test]
-    fn a_bet_opens_with_its_call() {
-        let strategy = Strategy::parse(TEXT).unwrap();
-        assert_eq!(strategy.opening("ten").unwrap().params.as_str(), r#"{"side":"red","stake":10}"#);
-        assert!(strategy.opening("twenty").is_err());
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_named() {
-        let error = |text: &str| Strategy::parse(text).err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(error("").contains("no [[bets]]"));
-        assert!(error("bets = 1").contains("invalid type"));
-        assert!(error("[[bets]]\nname = \"a\"").contains("missing field `call`"));
-        let bet = "[[bets]]\nname = \"a\"\ncall = \"b\"\n";
-        assert!(error(&bet.repeat(2)).contains("'a' is there twice"));
-        assert!(error(&format!("{bet}[[rules]]\nwhen = \"1 +\"\ncall = \"c\"")).contains("`1 +` does not read"));
     }
 }

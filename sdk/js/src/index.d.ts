@@ -163,25 +163,30 @@ interface Described {
   readonly description?: string;
 }
 
+interface Shown<T> extends Described {
+  /** Values that play. Clients read them in `rpc.discover`, and `croupier check` makes half of its calls of them. */
+  readonly examples?: readonly T[];
+}
+
 /** Schemas, each with the type of what it lets pass. */
 export const schema: {
   /** A whole number, by default any that is exact: -(2^53 - 1) to 2^53 - 1. */
-  integer(options?: { readonly min?: number; readonly max?: number } & Described): Schema<number>;
+  integer(options?: { readonly min?: number; readonly max?: number } & Shown<number>): Schema<number>;
   /** An integer of minor units, by default 0 to 2^53 - 1. */
-  amount(options?: { readonly min?: number; readonly max?: number } & Described): Schema<number>;
-  number(options?: { readonly min?: number; readonly max?: number } & Described): Schema<number>;
+  amount(options?: { readonly min?: number; readonly max?: number } & Shown<number>): Schema<number>;
+  number(options?: { readonly min?: number; readonly max?: number } & Shown<number>): Schema<number>;
   string(
-    options?: { readonly minLength?: number; readonly maxLength?: number; readonly pattern?: string } & Described,
+    options?: { readonly minLength?: number; readonly maxLength?: number; readonly pattern?: string } & Shown<string>,
   ): Schema<string>;
   boolean(options?: Described): Schema<boolean>;
   /** One of these. */
   oneOf<const T extends string | number>(values: readonly T[], options?: Described): Schema<T>;
   array<T>(
     item: Schema<T>,
-    options?: { readonly min?: number; readonly max?: number; readonly unique?: boolean } & Described,
+    options?: { readonly min?: number; readonly max?: number; readonly unique?: boolean } & Shown<NoInfer<T>[]>,
   ): Schema<T[]>;
   /** These members and no others. */
-  object<const M extends Members>(members: M, options?: Described): Schema<ObjectOf<M>>;
+  object<const M extends Members>(members: M, options?: Shown<ObjectOf<NoInfer<M>>>): Schema<ObjectOf<M>>;
   /** For a member of an object. */
   optional<T>(member: Schema<T>): Optional<T>;
   nullable<T>(value: Schema<T>): Schema<T | null>;

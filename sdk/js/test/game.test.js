@@ -92,6 +92,17 @@ test("the descriptor is the declaration", () => {
   assert.deepEqual(methods[1].paramsSchema, { type: "object", properties: {}, required: [], additionalProperties: false });
 });
 
+test("a schema states what plays as examples", () => {
+  const spot = schema.array(schema.integer({ examples: [7] }), { examples: [[17, 20]] });
+  const stake = schema.amount({ examples: [10, 20] });
+  const { json } = schema.object({ spot, stake }, { examples: [{ spot: [1, 2], stake: 10 }] });
+  assert.deepEqual(json.examples, [{ spot: [1, 2], stake: 10 }]);
+  assert.deepEqual(json.properties.spot.examples, [[17, 20]]);
+  assert.deepEqual(json.properties.spot.items.examples, [7]);
+  assert.deepEqual(json.properties.stake.examples, [10, 20]);
+  assert.ok(!("examples" in schema.string().json));
+});
+
 test("a wrong declaration is said at once", () => {
   const declaration = { id: "a", title: "", version: "", rtpPpm: 1, maxWinPpm: 1, methods: {} };
   assert.throws(() => game({ ...declaration, id: "A" }), /id is \[a-z\]/);

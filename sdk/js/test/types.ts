@@ -19,6 +19,10 @@ given.side = "edge";
 // @ts-expect-error An optional member may not be there.
 given.note.length;
 
+schema.object({ spot: schema.array(schema.integer(), { examples: [[17, 20]] }) }, { examples: [{ spot: [8, 9] }] });
+// @ts-expect-error An example that the schema does not let pass.
+schema.object({ stake: schema.amount() }, { examples: [{ stake: "ten" }] });
+
 const fault = faults({ closed: [1, "the table is closed"], uneven: [2, "steps of {step}, not {stake}"] });
 fault.closed();
 fault.uneven({ step: 10, stake: 11n });
