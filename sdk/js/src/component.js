@@ -59,7 +59,7 @@ const host = {
   documentKeys: () => store.keys(),
 
   below: (bound) => random.below(bound),
-  weighted: (weights) => random.weighted(weights),
+  weighted: (weights) => random.weighted(Uint32Array.from(weights)),
   shuffled: (n) => Array.from(random.shuffled(n)),
 
   notify: (channel, template, data, delayMs) => refusable(() => notify.send({ channel, template, data, delayMs })),

@@ -38,7 +38,8 @@ export class Generator {
   below(bound) {
     if (bound > SMALL_MAX) return this.#belowLarge(bound);
     for (;;) {
-      const number = this.#next() >>> 1;
+      if (this.#at === BLOCK) this.#refill();
+      const number = this.#block[this.#at++] >>> 1;
       const rest = number % bound;
       if (number - rest <= SMALL_MAX - (bound - 1)) return rest;
     }
@@ -54,11 +55,13 @@ export class Generator {
   }
 
   #next() {
-    if (this.#at === BLOCK) {
-      this.#fill(BLOCK);
-      this.#at = 0;
-    }
+    if (this.#at === BLOCK) this.#refill();
     return this.#block[this.#at++];
+  }
+
+  #refill() {
+    this.#fill(BLOCK);
+    this.#at = 0;
   }
 
   /** Makes the next numbers. */

@@ -83,16 +83,15 @@ export class SimulationHost {
 
   below(bound) {
     if (bound === 0) throw new RangeError("the game drew below 0: there is no such number");
-    this.#take(1);
+    this.#taken += 1;
+    if (this.#taken > DRAWS_MAX) throw tooManyDraws();
     const number = this.#generator.below(bound);
-    this.trace?.draws.push({ below: [bound, number] });
+    if (this.trace) this.trace.draws.push({ below: [bound, number] });
     return number;
   }
 
-  weighted(weights) {
+  weighted(weights, sum) {
     assertChoices(weights.length, "weights");
-    let sum = 0;
-    for (let at = 0; at < weights.length; at += 1) sum += weights[at];
     if (sum === 0) throw new RangeError(`the game drew from weights that sum to 0: [${weights}]`);
     this.#take(1);
     let index = 0;
@@ -132,13 +131,17 @@ export class SimulationHost {
 
   #take(numbers) {
     this.#taken += numbers;
-    if (this.#taken > DRAWS_MAX) throw new RangeError(`the game drew too often: a call draws at most ${DRAWS_MAX} times`);
+    if (this.#taken > DRAWS_MAX) throw tooManyDraws();
   }
 
   #admit(...texts) {
     admitEffect(this.#effects, ...texts);
     this.#effects += 1;
   }
+}
+
+function tooManyDraws() {
+  return new RangeError(`the game drew too often: a call draws at most ${DRAWS_MAX} times`);
 }
 
 function assertChoices(count, what) {

@@ -9,7 +9,7 @@ import { exactMember } from "../json.js";
 export function received(value) {
   if (typeof value !== "object" || value === null) return exactMember(value, "a param");
   if (typeof value.toJSON === "function") return received(value.toJSON());
-  if (Array.isArray(value)) return value.map((item) => (item === undefined ? null : received(item)));
+  if (Array.isArray(value)) return value.map((item) => received(item ?? null));
   const copy = {};
   for (const name of Object.keys(value).sort()) {
     if (value[name] !== undefined) copy[name] = received(value[name]);
