@@ -111,3 +111,5 @@ export class TestTable {
     return this.#host.logLines;
   }
 }
+
+export { simulate, trace } from "./simulation.js";
