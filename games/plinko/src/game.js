@@ -76,7 +76,11 @@ const rules = look({
   }),
 });
 
-/** One round for 10 a ball. */
+/**
+ * One drop for 10 a ball.
+ * @param {string} summary
+ * @param {{ risk: import("./board.js").Risk, balls?: number }} params
+ */
 function dropping(summary, params) {
   return bet({ summary, play: (round) => round.play(drop, { stake: STAKE_STEP, ...params }) });
 }
