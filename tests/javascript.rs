@@ -19,7 +19,8 @@ const AMOUNT_MAX: u64 = (1 << 53) - 1;
 static GAMES: LazyLock<PathBuf> = LazyLock::new(|| {
     ensure_node();
     let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join("javascript");
-    let games = ["games/plinko", "tests/javascript_games/sly", "tests/javascript_games/keen"].map(|game| harness::root().join(game));
+    let games = ["games/plinko", "tests/javascript_games/sly", "tests/javascript_games/keen"]
+        .map(|game| harness::root().join(game));
     let built = croupier(&games.each_ref().map(PathBuf::as_path), &output).output().unwrap();
     assert!(built.status.success(), "{}", words(&built));
     output
@@ -251,6 +252,7 @@ fn a_game_that_does_not_build_says_why() {
         ("export default game(;", "game.js:1:20: ERROR: Unexpected \";\""),
         ("const now = Date.now(); export default now;", "a game has no Date.now: the time of a call is table.nowMs"),
         ("import { readFileSync } from 'node:fs'; export default readFileSync;", "Could not resolve \"node:fs\""),
+        ("export default {};", "the default export is no game: declare it with game({ ... })"),
     ] {
         let (game, output) = (copy("games/plinko"), tempfile::tempdir().unwrap());
         fs::write(game.path().join("src/game.js"), source).unwrap();

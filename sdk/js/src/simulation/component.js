@@ -1,10 +1,12 @@
 /** The interface `simulation` of the contract, for games that declare bets. */
 
 import { panic } from "../component.js";
-import { NO_BETS, SimulationError, simulate, trace } from "../simulation.js";
 import { toJson } from "../json.js";
+import { NO_BETS, SimulationError, simulate, trace } from "../simulation.js";
 
+/** The interface's functions; throws where there is nothing to simulate, which is how the build learns of it. */
 export function simulationOf(game) {
+  if (!game?.bets) throw new TypeError("the default export is no game: declare it with game({ ... })");
   if (game.bets.size === 0) throw new Error(NO_BETS);
   return {
     bets: () => [...game.bets].map(([name, { summary }]) => ({ name, summary })),
