@@ -242,8 +242,9 @@ fn the_guide_leads_from_nothing_to_a_published_game() {
             }
             line if line.starts_with("croupier simulate") => {
                 assert!(said(&output).contains("AGREES"), "{}", said(&output));
-                let page = PathBuf::from(terminal.value("$PWD")).join("report.html");
-                assert!(fs::read_to_string(page).unwrap().contains("Lucky Dice"));
+                let folder = PathBuf::from(terminal.value("$PWD"));
+                let title = if folder.ends_with("lucky-dice") { "Lucky Dice" } else { "Lucky Drop" };
+                assert!(fs::read_to_string(folder.join("report.html")).unwrap().contains(title));
             }
             "croupier game list" => assert!(said(&output).contains("lucky-dice"), "{}", said(&output)),
             "cargo test" => follow_dev(served.as_ref()),

@@ -15,11 +15,12 @@ use crate::harness::{self, Host, Options, reason};
 
 const AMOUNT_MAX: u64 = (1 << 53) - 1;
 
-/// The shipped game in JavaScript, and one that reaches for what it must not have.
+/// The shipped game in JavaScript, one that reaches for what it must not have, and one that uses all that there is.
 static GAMES: LazyLock<PathBuf> = LazyLock::new(|| {
     ensure_node();
     let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join("javascript");
-    let games = ["games/plinko", "tests/javascript_games/sly"].map(|game| harness::root().join(game));
+    let games = ["games/plinko", "tests/javascript_games/sly", "tests/javascript_games/keen"]
+        .map(|game| harness::root().join(game));
     let built = croupier(&games.each_ref().map(PathBuf::as_path), &output).output().unwrap();
     assert!(built.status.success(), "{}", words(&built));
     output
@@ -251,6 +252,7 @@ fn a_game_that_does_not_build_says_why() {
         ("export default game(;", "game.js:1:20: ERROR: Unexpected \";\""),
         ("const now = Date.now(); export default now;", "a game has no Date.now: the time of a call is table.nowMs"),
         ("import { readFileSync } from 'node:fs'; export default readFileSync;", "Could not resolve \"node:fs\""),
+        ("export default {};", "the default export is no game: declare it with game({ ... })"),
     ] {
         let (game, output) = (copy("games/plinko"), tempfile::tempdir().unwrap());
         fs::write(game.path().join("src/game.js"), source).unwrap();
@@ -304,7 +306,7 @@ fn the_sdk_and_the_games_pass_their_own_tests() {
     LazyLock::force(&GAMES);
     let root = harness::root();
     let types = root.join("sdk/js/node_modules/typescript/bin/tsc");
-    for folder in ["sdk/js", "games/plinko", "tests/javascript_games/sly"] {
+    for folder in ["sdk/js", "games/plinko", "tests/javascript_games/sly", "tests/javascript_games/keen"] {
         let checked = Command::new("node").arg(&types).current_dir(root.join(folder)).output().unwrap();
         assert!(checked.status.success(), "the types of {folder}:\n{}", words(&checked));
     }
@@ -317,28 +319,69 @@ fn the_sdk_and_the_games_pass_their_own_tests() {
 /// A lockfile with the addresses of one computer's registry would not install on another.
 #[test]
 fn lockfiles_name_no_registry() {
-    for folder in ["sdk/js", "games/plinko", "tests/javascript_games/sly"] {
+    for folder in ["sdk/js", "games/plinko", "tests/javascript_games/sly", "tests/javascript_games/keen"] {
         let lockfile = fs::read_to_string(harness::root().join(folder).join("package-lock.json")).unwrap();
         let named = lockfile.lines().find(|line| line.contains("resolved") && line.contains("://"));
         assert_eq!(named, None, "{folder}");
     }
 }
 
-/// The shipped strategy plays every bet; without one the command says what to do.
+/// `croupier simulate`
+fn simulate(game: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_croupier"));
+    command.arg("simulate").arg(GAMES.join(format!("{game}.wasm"))).args(arguments).output().unwrap()
+}
+
+/// Of each batch a sample is played through the ordinary calls too, or there is no report.
 #[test]
-fn plinko_is_simulated_by_its_strategy() {
-    let simulate = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_croupier"));
-        command.arg("simulate").arg(GAMES.join("plinko.wasm")).args(arguments).output().unwrap()
+fn plinko_plays_its_bets_by_itself() {
+    let report = |threads| {
+        let arguments = ["--rounds", "70k", "--seed", "4", "--threads", threads, "--json", "-"];
+        let said = simulate("plinko", &[&arguments[..], &["--bet", "low", "--bet", "medium"]].concat());
+        assert_eq!(said.status.code(), Some(0), "{}", words(&said));
+        said.stdout
     };
-    let strategy = harness::root().join("games/plinko/strategy.toml");
-    let arguments = ["--strategy", strategy.to_str().unwrap(), "--rounds", "1500", "--seed", "1", "--json", "-"];
-    let said = simulate(&arguments);
+    let alone = report("1");
+    let read: Value = serde_json::from_slice(&alone).unwrap();
+    let bets = read["bets"].as_array().unwrap();
+    assert!(bets.len() == 2 && bets.iter().all(|bet| bet["rounds"] == 70_000), "{read}");
+    assert_eq!(report("2"), alone, "a run does not depend on its threads");
+    let said = simulate("plinko", &["--rounds", "600", "--seed", "4", "--json", "-"]);
+    assert!(said.status.code().is_some_and(|status| status < 2), "{}", words(&said));
+    let all: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(all["bets"].as_array().unwrap().len(), 4);
+}
+
+/// What it keeps and draws, and who it takes a player for, is the same when it plays by itself, to the byte.
+#[test]
+fn a_game_that_uses_all_of_the_table_is_simulated_as_it_is_played() {
+    let said = simulate("keen", &["--bet", "all", "--rounds", "700", "--seed", "1"]);
     assert_eq!(said.status.code(), Some(0), "{}", words(&said));
+    for (bet, why) in [
+        ("lost", "bet `lost`, round 0: the coin is lost (fault 7)"),
+        ("broken", "the game broke down: it trapped: TypeError: broken"),
+        ("remembers", "the game's own simulation is not what is played: call 0, 'remember'"),
+    ] {
+        let said = simulate("keen", &["--bet", bet, "--rounds", "700", "--seed", "1"]);
+        assert_eq!(said.status.code(), Some(2), "{bet}: {}", words(&said));
+        assert!(words(&said).contains(why), "{bet}: {}", words(&said));
+    }
+}
+
+/// Call by call, as a file says; without one the command says what to do.
+#[test]
+fn a_game_without_bets_is_simulated_by_a_strategy() {
+    let folder = tempfile::tempdir().unwrap();
+    let strategy = folder.path().join("strategy.toml");
+    let text = "[[bets]]\nname = \"even\"\ncall = \"move\"\nparams = { stake = 10, pay = 9, refund = 1 }\n";
+    fs::write(&strategy, text).unwrap();
+    let arguments = ["--strategy", strategy.to_str().unwrap(), "--rounds", "1500", "--seed", "1", "--json", "-"];
+    let said = simulate("sly", &arguments);
+    assert!(said.status.code().is_some_and(|status| status < 2), "{}", words(&said));
     let report: Value = serde_json::from_slice(&said.stdout).unwrap();
-    assert_eq!(report["bets"].as_array().unwrap().len(), 4);
-    assert_eq!(simulate(&arguments).stdout, said.stdout, "the same seed gives the same report");
-    let said = simulate(&[]);
+    assert_eq!(report["bets"][0]["rounds"], 1_500);
+    assert_eq!(simulate("sly", &arguments).stdout, said.stdout, "the same seed gives the same report");
+    let said = simulate("sly", &[]);
     assert_eq!(said.status.code(), Some(2));
-    assert!(words(&said).contains("'plinko' exports no simulation"), "{}", words(&said));
+    assert!(words(&said).contains("'sly' exports no simulation"), "{}", words(&said));
 }

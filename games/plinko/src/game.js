@@ -4,7 +4,7 @@
  * This file is the boundary: it takes the stake, draws the turns, and pays what the board says.
  */
 
-import { faults, game, look, method, schema } from "croupier-sdk";
+import { bet, faults, game, look, method, schema } from "croupier-sdk";
 
 import { MAX_WIN_PPM, RISKS, ROWS, RTP_PPM, STAKE_STEP, bucketOf, payTable, payout } from "./board.js";
 
@@ -76,6 +76,15 @@ const rules = look({
   }),
 });
 
+/**
+ * One drop for 10 a ball.
+ * @param {string} summary
+ * @param {{ risk: import("./board.js").Risk, balls?: number }} params
+ */
+function dropping(summary, params) {
+  return bet({ summary, play: (round) => round.play(drop, { stake: STAKE_STEP, ...params }) });
+}
+
 export default game({
   id: "plinko",
   title: "Plinko",
@@ -83,4 +92,10 @@ export default game({
   rtpPpm: RTP_PPM,
   maxWinPpm: MAX_WIN_PPM,
   methods: { drop, rules },
+  bets: {
+    low: dropping("1 ball for 10 at low risk", { risk: "low" }),
+    medium: dropping("1 ball for 10 at medium risk", { risk: "medium" }),
+    high: dropping("1 ball for 10 at high risk", { risk: "high" }),
+    "high-20-balls": dropping("20 balls for 10 each at high risk", { risk: "high", balls: 20 }),
+  },
 });

@@ -25,9 +25,9 @@ use crate::{
 /// droughts of every bet, and what each method of the game adds. The exit status is 0 where every bet agrees with the
 /// return and the largest win that the game declares, 1 where one does not, and 2 where it could not be measured.
 ///
-/// A game that exports 'simulation' loops by itself (the Rust SDK's `#[game(..., simulation)]`). A sample of its rounds is also played
-/// through the calls that players make, with the same draws: replies and money must be the same, or the command fails.
-/// Any other game is played call by call, as the file of --strategy says, see below.
+/// A game that exports 'simulation' loops by itself (the Rust SDK's `#[game(..., simulation)]`, the JavaScript SDK's `bets`). A
+/// sample of its rounds is also played through the calls that players make, with the same draws: replies and money must be the
+/// same, or the command fails. Any other game is played call by call, as the file of --strategy says, see below.
 ///
 /// The same component, seed, bets and rounds always give the same report, however many threads play. Rounds come in
 /// batches, each with a player who is new to the game. A run that is interrupted goes on from its --state; runs of the same

@@ -35,6 +35,7 @@ const JAVASCRIPT: &[File] = files!("js":
     "src/rules.js" from "src/rules.js",
     "test/play.test.js" from "test/play.test.js",
     "test/rules.test.js" from "test/rules.test.js",
+    "test/simulation.test.js" from "test/simulation.test.js",
 );
 
 pub(super) fn of(language: Language) -> &'static [File] {

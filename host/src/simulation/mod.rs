@@ -56,8 +56,8 @@ pub enum Error {
     Bets(SimulationError),
     /// It can neither play by itself nor is it told how to.
     #[error(
-        "'{0}' exports no simulation with bets. Implement croupier_sdk::simulation::Simulation and say `simulation` in #[game(...)], or tell \
-         with --strategy FILE which calls to make; 'croupier simulate --help' shows such a file"
+        "'{0}' exports no simulation with bets. Implement croupier_sdk::simulation::Simulation and say `simulation` in #[game(...)], in JavaScript declare \
+         `bets` in game({{...}}), or tell with --strategy FILE which calls to make; 'croupier simulate --help' shows such a file"
     )]
     NoBets(String),
     /// No bet has this name.

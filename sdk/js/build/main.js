@@ -10,38 +10,51 @@ import { fileURLToPath } from "node:url";
 import { componentize } from "componentize-qjs";
 import { build } from "esbuild";
 
+import { NO_BETS } from "../src/simulation.js";
 import { engineWithoutTime } from "./runtime.js";
 
 const SOURCE = fileURLToPath(new URL("../src", import.meta.url));
 
-/** The world of the contract that a game is built for: one without migrations of its documents. */
+/** The worlds of the contract that a game may be built for, of which none has migrations of its documents. */
 const WORLD = "casino-game";
+const WORLD_WITH_SIMULATION = "casino-game-with-simulation";
 
 /** What QuickJS runs: nothing is rewritten that needs not be. */
 const LANGUAGE = "es2023";
 
 const [game, contract, output] = process.argv.slice(2).map((path) => resolve(path));
 try {
-  const source = await bundle(game);
-  const runtimeBytes = Buffer.from(engineWithoutTime());
-  const { component } = await componentize({
-    witPath: contract,
-    world: WORLD,
-    jsSource: source,
-    stubWasi: true,
-    runtimeBytes,
-  });
-  await writeFile(output, component);
+  await writeFile(output, await componentOf(game));
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;
 }
 
 /**
- * One module with the lockdown first, so that not even the game's top level has a clock.
+ * With the simulation if the game declares bets. Nothing of a game runs in this process: the engine that is to run it is asked.
  * @param {string} game
  */
-async function bundle(game) {
+async function componentOf(game) {
+  const runtimeBytes = Buffer.from(engineWithoutTime());
+  const componentFor = async (world) => {
+    const jsSource = await bundle(game, world);
+    const { component } = await componentize({ witPath: contract, world, jsSource, stubWasi: true, runtimeBytes });
+    return component;
+  };
+  try {
+    return await componentFor(WORLD_WITH_SIMULATION);
+  } catch (error) {
+    if (error.message.includes(NO_BETS)) return componentFor(WORLD);
+    throw error;
+  }
+}
+
+/**
+ * One module with the lockdown first, so that not even the game's top level has a clock.
+ * @param {string} game
+ * @param {string} world
+ */
+async function bundle(game, world) {
   const entry = await entryOf(game);
   const contents = [
     `import ${JSON.stringify(join(SOURCE, "lockdown.js"))};`,
@@ -49,6 +62,12 @@ async function bundle(game) {
     `import declared from ${JSON.stringify(entry)};`,
     "export const game = component(declared);",
   ];
+  if (world === WORLD_WITH_SIMULATION) {
+    contents.push(
+      `import { simulationOf } from ${JSON.stringify(join(SOURCE, "simulation/component.js"))};`,
+      "export const simulation = simulationOf(declared);",
+    );
+  }
   const { outputFiles } = await build({
     stdin: { contents: contents.join("\n"), resolveDir: game, sourcefile: "component" },
     absWorkingDir: game,

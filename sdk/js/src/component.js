@@ -38,7 +38,7 @@ function lowered({ code, message, data }) {
 }
 
 /** Sends what was thrown to the operator's log and traps: what is no fault is no answer to a client. */
-function panic(thrown) {
+export function panic(thrown) {
   const places = thrown instanceof Error ? (thrown.stack ?? "").trim().split(/\s*\n\s*/) : [];
   log.write("panic", [thrown, ...places].join(" "));
   // An error of another shape than the contract's ends the instance.
@@ -59,7 +59,7 @@ const host = {
   documentKeys: () => store.keys(),
 
   below: (bound) => random.below(bound),
-  weighted: (weights) => random.weighted(weights),
+  weighted: (weights) => random.weighted(Uint32Array.from(weights)),
   shuffled: (n) => Array.from(random.shuffled(n)),
 
   notify: (channel, template, data, delayMs) => refusable(() => notify.send({ channel, template, data, delayMs })),

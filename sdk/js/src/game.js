@@ -29,7 +29,7 @@ export function look({ summary, params = schema.object({}), result, look: see })
 }
 
 /** Declares a game. What is wrong with the declaration is said at once, and so when the game is built. */
-export function game({ id, title, version, rtpPpm, maxWinPpm, state = () => ({}), methods }) {
+export function game({ id, title, version, rtpPpm, maxWinPpm, state = () => ({}), methods, bets = {} }) {
   if (!/^[a-z][a-z0-9-]*$/.test(id)) throw new TypeError(`a game's id is [a-z][a-z0-9-]*, not '${id}'`);
   const byName = new Map(Object.entries(methods));
   const descriptor = {
@@ -40,9 +40,12 @@ export function game({ id, title, version, rtpPpm, maxWinPpm, state = () => ({})
     maxWinPpm: whole(maxWinPpm, Number.MAX_SAFE_INTEGER, "maxWinPpm"),
     methods: [...byName].map(([name, declared]) => described(name, declared)),
   };
+  for (const [name, declared] of Object.entries(bets)) assertBet(name, declared);
   return Object.freeze({
     descriptor: Object.freeze(descriptor),
     newState: state,
+    methods: byName,
+    bets: new Map(Object.entries(bets)),
     handle: (host, call) => handle(byName, state, host, call),
   });
 }
@@ -53,6 +56,13 @@ function described(name, { summary, params, result, run }) {
     throw new TypeError(`'${name}' is declared with method({ summary, result, play }) or look({ summary, result, look })`);
   }
   return Object.freeze({ name, summary, paramsSchema: params.json, resultSchema: result.json });
+}
+
+function assertBet(name, { summary, play }) {
+  if (!/^[a-z][a-z0-9-]*$/.test(name)) throw new TypeError(`a bet's name is [a-z][a-z0-9-]*, not '${name}'`);
+  if (typeof summary !== "string" || typeof play !== "function") {
+    throw new TypeError(`'${name}' is declared with bet({ summary, play })`);
+  }
 }
 
 function handle(methods, newState, host, call) {

@@ -195,9 +195,11 @@ export const schema: {
 };
 
 /** A declared method; made by {@link method} and {@link look}. */
-export interface Method<State> {
+export interface Method<State, Params = any, Result = any> {
   readonly summary: string;
   readonly run: (host: never, call: never, params: never, state: State) => unknown;
+  /** Never there: it carries the types. */
+  readonly of?: { readonly params: Params; readonly result: Result };
 }
 
 /**
@@ -210,7 +212,7 @@ export function method<Params = Record<string, never>, Result = unknown, State =
   readonly params?: Schema<Params>;
   readonly result: Schema<Result>;
   play(table: Table, params: Params, state: State): NoInfer<Result>;
-}): Method<State>;
+}): Method<State, Params, Result>;
 
 /**
  * A method that only looks: it can move, draw and send nothing, and it leaves the round as it is. Make it so whatever a client may ask
@@ -221,7 +223,43 @@ export function look<Params = Record<string, never>, Result = unknown, State = a
   readonly params?: Schema<Params>;
   readonly result: Schema<Result>;
   look(table: Look, params: Params, state: State): NoInfer<Result>;
-}): Method<State>;
+}): Method<State, Params, Result>;
+
+/** A round that a bet plays. */
+export interface Round<State = any> {
+  /** Whether the round was opened by a stake and goes on. */
+  readonly isOpen: boolean;
+  /** What the game keeps for the player: for strategies that look at more than replies. */
+  readonly state: Readonly<State>;
+  /**
+   * Calls a method of the game, and returns what it returns. Params are not held against their schema here.
+   * @throws {Fault} What the client would receive; it ends the simulation, whatever becomes of it.
+   * @throws {Error} On a malfunction of the game, and where the round is settled already.
+   */
+  play<Params, Result>(
+    method: Method<State, Params, Result>,
+    ...params: Record<string, never> extends Params ? [params?: NoInfer<Params>] : [params: NoInfer<Params>]
+  ): Result;
+}
+
+/** A declared bet; made by {@link bet}. */
+export interface Bet<State> {
+  readonly summary: string;
+  readonly play: (round: Round<State>) => unknown;
+}
+
+/**
+ * A way to play a round: what is staked on, with the strategy where there are choices. `croupier simulate` plays millions of them, by
+ * the game's own methods, in the component.
+ * @example
+ * bet({ summary: "A roll for 30", play: (round) => round.play(roll, { stake: 30 }) })
+ */
+export function bet<State = any>(declared: {
+  /** What it is, for people. */
+  readonly summary: string;
+  /** Plays one round, from its first stake to its settlement. It has no chance of its own: the same replies, the same choices. */
+  play(round: Round<State>): unknown;
+}): Bet<State>;
 
 /** A game: what its component exports, and what `TestTable` plays. */
 export interface Game<State = any> {
@@ -257,4 +295,6 @@ export function game<State extends object = {}>(declared: {
   readonly state?: () => State;
   /** By name, `[a-z][a-z0-9_]*`; clients call `<id>.<name>`. */
   readonly methods: Readonly<Record<string, Method<State>>>;
+  /** What can be simulated, by name, `[a-z][a-z0-9-]*`; nothing if left out. */
+  readonly bets?: Readonly<Record<string, Bet<State>>>;
 }): Game<State>;

@@ -3,3 +3,4 @@
 export { Fault, Refusal, faults } from "./fault.js";
 export { game, look, method } from "./game.js";
 export * as schema from "./schema.js";
+export { bet } from "./simulation.js";

@@ -23,7 +23,12 @@ export function fromJson(json, what) {
   return value;
 }
 
-function exactMember(member, what) {
+/**
+ * What has JSON of its own, as it is after that.
+ * @param {unknown} member
+ * @param {string} what
+ */
+export function exactMember(member, what) {
   if (typeof member === "bigint") return exactInteger(member, what);
   if (typeof member === "number") assertExactNumber(member, what);
   if (typeof member === "function" || typeof member === "symbol") throw new TypeError(`${what} has no JSON: ${typeof member}`);

@@ -109,7 +109,13 @@ export class Table extends Look {
   }
 
   weighted(weights) {
-    return this.#host.weighted(Uint32Array.from(weights, (weight) => whole(weight, U32_MAX, "a weight")));
+    let sum = 0;
+    for (let at = 0; at < weights.length; at += 1) {
+      // An operator, because functions are slow where JavaScript is interpreted; what it lets through is whole.
+      if (weights[at] >>> 0 !== weights[at]) whole(weights[at], U32_MAX, "a weight");
+      sum += weights[at];
+    }
+    return this.#host.weighted(weights, sum);
   }
 
   shuffled(n) {

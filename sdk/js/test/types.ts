@@ -1,7 +1,7 @@
 // Checked and never run: what the types let pass, and what they do not.
 
-import { type Infer, faults, game, look, method, schema } from "croupier-sdk";
-import { TestTable } from "croupier-sdk/testing";
+import { type Infer, bet, faults, game, look, method, schema } from "croupier-sdk";
+import { TestTable, simulate, trace } from "croupier-sdk/testing";
 
 interface State {
   streak: number;
@@ -65,7 +65,26 @@ const declared = game({
   maxWinPpm: 2_000_000,
   state: (): State => ({ streak: 0 }),
   methods: { play, streak },
+  bets: {
+    heads: bet<State>({
+      summary: "Heads, and again after a win.",
+      play(round) {
+        const paid = round.play(play, given);
+        paid.toFixed();
+        round.play(streak) + round.state.streak;
+        // @ts-expect-error A side that there is not.
+        round.play(play, { ...given, side: "edge" });
+        // @ts-expect-error It has params.
+        round.play(play);
+        // @ts-expect-error What the game keeps is the game's to change.
+        round.state.streak = 1;
+      },
+    }),
+  },
 });
+const { outcomes } = simulate(declared, "heads", [1, 2n, 3, 4], 10);
+outcomes[0].paid satisfies number;
+trace(declared, "heads", [1, 2, 3, 4], 10)[0][0].method satisfies string;
 const table = new TestTable(declared, { state: { streak: 1 }, script: [1, [2, 0]] });
 table.state.streak satisfies number;
 // @ts-expect-error There is no clock, not even for the compiler.

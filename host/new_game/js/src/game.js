@@ -4,7 +4,7 @@
  * This file is the boundary: it takes the stake, throws the dice, and pays what the rules say.
  */
 
-import { faults, game, look, method, schema } from "croupier-sdk";
+import { bet, faults, game, look, method, schema } from "croupier-sdk";
 
 import { MAX_WIN_PPM, RTP_PPM, SIDES, STAKE_STEP, payout } from "./rules.js";
 
@@ -52,4 +52,6 @@ export default game({
   maxWinPpm: MAX_WIN_PPM,
   state: () => ({ throws: 0, best: 0 }), // what the game keeps for one player
   methods: { throw: roll, statistics },
+  // What `croupier simulate` plays.
+  bets: { throw: bet({ summary: "100 on a throw", play: (round) => round.play(roll, { stake: 100 }) }) },
 });

@@ -2,7 +2,7 @@
 
 import { createCipheriv, createHash } from "node:crypto";
 
-import { DRAWS_MAX, DRAW_CHOICES_MAX } from "./limits.js";
+import { DRAWS_MAX, DRAW_CHOICES_MAX } from "../limits.js";
 
 const RANGE = 2n ** 64n;
 const BLOCK_BYTES = 4096;

@@ -62,3 +62,54 @@ export class TestTable<State = any> {
   /** What the last call logged, whether it was answered or not. */
   readonly log: readonly { level: string; message: string }[];
 }
+
+/** What a sequence of rounds starts from. */
+export type Seed = readonly (number | bigint)[];
+
+/** What calls have moved, in minor units. */
+export interface Moved {
+  /** Taken from the balance. */
+  readonly staked: number;
+  /** Given back of it. */
+  readonly refunded: number;
+  readonly paid: number;
+}
+
+/**
+ * Plays the first rounds of a seed as `croupier simulate` does in the component: a player who is new to the game, with a balance
+ * of 2^52. Nothing is held against schemas.
+ * @throws {Error} Where there is no such bet, where a round ends in a fault, on a malfunction, and on a bet that is not one round.
+ */
+export function simulate(
+  game: Game,
+  bet: string,
+  seed: Seed,
+  rounds: number,
+): {
+  /** Of each round; `staked` is less what was given back. */
+  readonly outcomes: readonly { readonly staked: number; readonly paid: number }[];
+  /** What the calls of each method have done, in the order of their first calls. */
+  readonly methods: readonly (Moved & { readonly name: string; readonly calls: number })[];
+  /** How often the game has tracked which event. */
+  readonly events: Readonly<Record<string, number>>;
+};
+
+/**
+ * The same rounds, each with all its calls.
+ * @throws As {@link simulate}.
+ */
+export function trace(
+  game: Game,
+  bet: string,
+  seed: Seed,
+  rounds: number,
+): readonly (readonly (Moved & {
+  readonly method: string;
+  readonly params: any;
+  readonly body: any;
+  /** `{ below: [bound, number] }`, `{ weighted: [sum of the weights, index] }` or `{ shuffled: permutation }`, in order. */
+  readonly draws: readonly any[];
+  /** The names of the events that it has tracked. */
+  readonly events: readonly string[];
+  readonly roundOpen: boolean;
+})[])[];

@@ -8,7 +8,7 @@ import { STATE } from "../table.js";
 import { Chance } from "./chance.js";
 import { Contract } from "./contract.js";
 import { TestHost } from "./host.js";
-import { REPLY_BYTES_MAX } from "./limits.js";
+import { REPLY_BYTES_MAX } from "../limits.js";
 
 /** One player at one game: a fault undoes the whole call, as does whatever else is thrown. */
 export class TestTable {
@@ -111,3 +111,5 @@ export class TestTable {
     return this.#host.logLines;
   }
 }
+
+export { simulate, trace } from "./simulation.js";
