@@ -5,7 +5,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
+    process::Command,
 };
+
+use serde_json::Value;
 
 use crate::harness;
 
@@ -373,4 +376,16 @@ fn uses_are_found_in_every_form() {
     assert_eq!(source.module(), "steps");
     let found: Vec<_> = source.uses_of("crate").into_iter().map(|(line, name)| format!("{line} {name}")).collect();
     assert_eq!(found, ["2 alpha", "3 beta", "5 gamma"]);
+}
+
+/// README's first command names no program, and the workspace has several: Cargo runs the only one that a package has by default.
+#[test]
+fn cargo_run_runs_croupier() {
+    let mut command = Command::new("cargo");
+    command.args(["metadata", "--format-version=1", "--no-deps", "--offline"]).current_dir(harness::root());
+    let output = command.output().unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("what Cargo reads of the workspace");
+    let packages = metadata["packages"].as_array().unwrap();
+    let by_default: Vec<_> = packages.iter().filter_map(|package| package["default_run"].as_str()).collect();
+    assert_eq!(by_default, ["croupier"]);
 }
