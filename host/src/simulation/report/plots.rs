@@ -112,7 +112,9 @@ pub(super) fn distribution(bet: &BetReport) -> String {
     while power <= 0.0 {
         let at = y.at(power);
         put(&mut svg, format_args!("<path class=\"axis\" d=\"M66 {at:.1}H510\"/>"));
-        let label = format!("{} %", 10_f64.powf(power + 2.0));
+        // Written out, what is rarer would not fit beside the axis.
+        let label =
+            if power < -6.0 { format!("1e{} %", power + 2.0) } else { format!("{} %", 10_f64.powf(power + 2.0)) };
         put(&mut svg, format_args!("<text x=\"60\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", at + 4.0));
         power += (-y.from / 6.0).ceil().max(1.0);
     }

@@ -95,3 +95,11 @@ fn the_page_loads_nothing_and_takes_no_ones_words_for_its_own() {
         assert!(!page.contains(words), "{words}");
     }
 }
+
+#[test]
+fn the_rarest_share_fits_beside_the_axis() {
+    let mut report = Report::of(&state(1), &descriptor(950_000, 1_900_000));
+    report.bets[0].distribution[3].share = 2e-8;
+    let plot = plots::distribution(&report.bets[0]);
+    assert!(plot.contains(">100 %</text>") && plot.contains(">1e-6 %</text>"), "{plot}");
+}
