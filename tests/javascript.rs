@@ -90,8 +90,11 @@ fn a_player_drops_balls_and_sees_them_in_balance_and_rounds() {
     let round = &rounds["rows"][0];
     assert_eq!((&round["staked"], &round["paid"]), (&json!(300), &json!(paid)));
     let round = host.call(&token, "round.get", json!({ "round": round["round"] })).unwrap();
-    let turn = |draw: &Value| if draw["below"] == json!([2, 0]) { 'L' } else { 'R' };
-    let drawn: String = round["calls"][0]["draws"].as_array().unwrap().iter().map(turn).collect();
+    let turns = |draw: &Value| {
+        let path = draw["below"][1].as_u64().unwrap();
+        format!("{path:016b}").replace('0', "L").replace('1', "R")
+    };
+    let drawn: String = round["calls"][0]["draws"].as_array().unwrap().iter().map(turns).collect();
     let shown: String =
         dropped["balls"].as_array().unwrap().iter().map(|ball| ball["turns"].as_str().unwrap()).collect();
     assert_eq!(drawn, shown);

@@ -3,6 +3,9 @@
 /** Rows of pegs. At each the ball goes left or right, both equally likely. */
 export const ROWS = 16;
 
+/** Paths through all rows, all equally likely: one draw decides a ball's whole fall. */
+export const PATHS = 2 ** ROWS;
+
 /** Multipliers are tenths of the stake, so a stake in steps of ten pays whole minor units. */
 export const STAKE_STEP = 10;
 
@@ -38,12 +41,21 @@ export function payTable(risk) {
 }
 
 /**
- * Where a ball comes to lie.
- * @param {readonly number[]} turns One for each row: 0 is left, 1 is right.
+ * A path's turns: its binary digits, that of the topmost row first.
+ * @param {number} path From 0 to {@link PATHS} - 1.
+ * @returns {string} One letter for each row: L is left, R is right.
+ */
+export function turnsOf(path) {
+  return path.toString(2).padStart(ROWS, "0").replaceAll("0", "L").replaceAll("1", "R");
+}
+
+/**
+ * Where a ball comes to lie: as far to the right as it has turned right.
+ * @param {string} turns
  * @returns {number} The bucket, counted from the left from 0.
  */
 export function bucketOf(turns) {
-  return turns.reduce((bucket, turn) => bucket + turn, 0);
+  return turns.split("R").length - 1;
 }
 
 /**
@@ -54,5 +66,5 @@ export function bucketOf(turns) {
  * @returns {number} In minor units.
  */
 export function payout(risk, stake, bucket) {
-  return (stake / STAKE_STEP) * payTable(risk)[bucket];
+  return (stake / STAKE_STEP) * TENTHS[risk][Math.min(bucket, ROWS - bucket)];
 }

@@ -1,12 +1,12 @@
 /**
  * Plinko: balls fall through sixteen rows of pegs into buckets; three risks, all with the same return.
  *
- * This file is the boundary: it takes the stake, draws the turns, and pays what the board says.
+ * This file is the boundary: it takes the stake, draws the paths, and pays what the board says.
  */
 
 import { bet, faults, game, look, method, schema } from "croupier-sdk";
 
-import { MAX_WIN_PPM, RISKS, ROWS, RTP_PPM, STAKE_STEP, bucketOf, payTable, payout } from "./board.js";
+import { MAX_WIN_PPM, PATHS, RISKS, ROWS, RTP_PPM, STAKE_STEP, bucketOf, payTable, payout, turnsOf } from "./board.js";
 
 const BALLS_MAX = 20;
 const BALL_STAKE_MAX = 10_000;
@@ -44,9 +44,9 @@ const drop = method({
     if (stake % STAKE_STEP !== 0) throw fault.unevenStake({ step: STAKE_STEP });
     table.stake(stake * balls);
     const fallen = Array.from({ length: balls }, () => {
-      const turns = Array.from({ length: ROWS }, () => table.below(2));
+      const turns = turnsOf(table.below(PATHS));
       const bucket = bucketOf(turns);
-      return { turns: turns.map((turn) => "LR"[turn]).join(""), bucket, payout: payout(risk, stake, bucket) };
+      return { turns, bucket, payout: payout(risk, stake, bucket) };
     });
     const paid = fallen.reduce((sum, ball) => sum + ball.payout, 0);
     table.pay(paid);

@@ -3,9 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { MAX_WIN_PPM, RISKS, ROWS, RTP_PPM, STAKE_STEP, bucketOf, payTable, payout } from "../src/board.js";
-
-const PATHS = 2n ** BigInt(ROWS);
+import { MAX_WIN_PPM, PATHS, RISKS, ROWS, RTP_PPM, STAKE_STEP, bucketOf, payTable, payout, turnsOf } from "../src/board.js";
 
 /** How many paths lead to each bucket: row by row, a bucket is reached from the two above it. */
 function pathsToBuckets() {
@@ -19,14 +17,23 @@ function pathsToBuckets() {
 test("every path leads to a bucket", () => {
   const paths = pathsToBuckets();
   assert.equal(paths.length, ROWS + 1);
-  assert.equal(paths.reduce((sum, count) => sum + count), PATHS);
+  assert.equal(paths.reduce((sum, count) => sum + count), BigInt(PATHS));
+});
+
+test("every path is another one, and leads to the bucket that it is counted for", () => {
+  const paths = Array.from({ length: PATHS }, (_, path) => turnsOf(path));
+  assert.equal(new Set(paths).size, PATHS);
+  assert.ok(paths.every((turns) => turns.length === ROWS && /^[LR]*$/.test(turns)));
+  const reached = Array(ROWS + 1).fill(0n);
+  for (const turns of paths) reached[bucketOf(turns)] += 1n;
+  assert.deepEqual(reached, pathsToBuckets());
 });
 
 for (const risk of RISKS) {
   test(`the return at ${risk} risk is the stated one, exactly`, () => {
     const table = payTable(risk);
     const tenths = pathsToBuckets().reduce((sum, count, bucket) => sum + count * BigInt(table[bucket]), 0n);
-    assert.equal(tenths * 1_000_000n, BigInt(RTP_PPM) * 10n * PATHS);
+    assert.equal(tenths * 1_000_000n, BigInt(RTP_PPM) * 10n * BigInt(PATHS));
   });
 
   test(`the buckets at ${risk} risk mirror each other and pay less towards the middle`, () => {
@@ -53,7 +60,7 @@ test("every stake on a step pays whole minor units", () => {
 });
 
 test("a ball lies as far to the right as it has turned right", () => {
-  assert.equal(bucketOf(Array(ROWS).fill(0)), 0);
-  assert.equal(bucketOf(Array(ROWS).fill(1)), ROWS);
-  assert.equal(bucketOf([0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]), 4);
+  assert.equal(bucketOf("L".repeat(ROWS)), 0);
+  assert.equal(bucketOf("R".repeat(ROWS)), ROWS);
+  assert.equal(bucketOf("LRRLRLLLLLLLLLLR"), 4);
 });
