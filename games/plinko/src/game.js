@@ -43,12 +43,15 @@ const drop = method({
   play(table, { stake, risk, balls = 1 }) {
     if (stake % STAKE_STEP !== 0) throw fault.unevenStake({ step: STAKE_STEP });
     table.stake(stake * balls);
-    const fallen = Array.from({ length: balls }, () => {
-      const turns = turnsOf(table.below(PATHS));
-      const bucket = bucketOf(turns);
-      return { turns, bucket, payout: payout(risk, stake, bucket) };
-    });
-    const paid = fallen.reduce((sum, ball) => sum + ball.payout, 0);
+    const fallen = [];
+    let paid = 0;
+    for (let ball = 0; ball < balls; ball += 1) {
+      const path = table.below(PATHS);
+      const bucket = bucketOf(path);
+      const won = payout(risk, stake, bucket);
+      fallen.push({ turns: turnsOf(path), bucket, payout: won });
+      paid += won;
+    }
     table.pay(paid);
     return { balls: fallen, stake: stake * balls, payout: paid };
   },

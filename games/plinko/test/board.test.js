@@ -21,11 +21,15 @@ test("every path leads to a bucket", () => {
 });
 
 test("every path is another one, and leads to the bucket that it is counted for", () => {
-  const paths = Array.from({ length: PATHS }, (_, path) => turnsOf(path));
-  assert.equal(new Set(paths).size, PATHS);
-  assert.ok(paths.every((turns) => turns.length === ROWS && /^[LR]*$/.test(turns)));
   const reached = Array(ROWS + 1).fill(0n);
-  for (const turns of paths) reached[bucketOf(turns)] += 1n;
+  const falls = Array.from({ length: PATHS }, (_, path) => {
+    const turns = turnsOf(path);
+    assert.ok(turns.length === ROWS && parseInt(turns.replaceAll("L", "0").replaceAll("R", "1"), 2) === path);
+    assert.equal(bucketOf(path), turns.split("R").length - 1, "as far to the right as it has turned right");
+    reached[bucketOf(path)] += 1n;
+    return turns;
+  });
+  assert.equal(new Set(falls).size, PATHS);
   assert.deepEqual(reached, pathsToBuckets());
 });
 
@@ -57,10 +61,4 @@ test("every stake on a step pays whole minor units", () => {
       }
     }
   }
-});
-
-test("a ball lies as far to the right as it has turned right", () => {
-  assert.equal(bucketOf("L".repeat(ROWS)), 0);
-  assert.equal(bucketOf("R".repeat(ROWS)), ROWS);
-  assert.equal(bucketOf("LRRLRLLLLLLLLLLR"), 4);
 });
