@@ -10,7 +10,9 @@ use simulation::exports::croupier::game::simulation as exported;
 
 use crate::host::{Host, sealed::Sealed};
 use crate::simulation::{MethodTally, Moved, Outcome, Simulation, Tally, TracedCall};
+use crate::table::AnyHost;
 use crate::{Call, Descriptor, Documents, Fault, Game, Method, Refusal, Reply};
+use crate::{game, heap};
 
 #[allow(unsafe_code, missing_docs, unreachable_pub, reason = "written by wit-bindgen, which speaks the component ABI")]
 pub mod bindings {
@@ -53,12 +55,14 @@ pub struct Component<G>(PhantomData<G>);
 
 impl<G: Game> Guest for Component<G> {
     fn describe() -> types::Descriptor {
+        // The schemas take some hundred kilobytes to make.
+        heap::spare_arena();
         G::descriptor().into()
     }
 
     fn handle(call: types::Call) -> Result<types::Reply, types::Fault> {
         panic::set_hook(Box::new(report_panic));
-        let reply = G::handle(&mut Imports, &call.into())?;
+        let reply = game::handle::<G>(AnyHost::Component(Imports), &call.into())?;
         Ok(reply.into())
     }
 }
@@ -130,7 +134,7 @@ fn report_panic(panic: &panic::PanicHookInfo<'_>) {
 }
 
 /// The host that runs this component.
-struct Imports;
+pub(crate) struct Imports;
 
 impl Sealed for Imports {}
 

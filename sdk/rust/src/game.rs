@@ -47,28 +47,33 @@ pub trait Game: Default + Serialize + DeserializeOwned {
     /// # Panics
     /// When the player's stored state does not deserialise. That is a malfunction: starting over would lose the state.
     fn handle(host: &mut dyn Host, call: &Call) -> Result<Reply, Fault> {
-        let (body, round_open) = step(host, call, |game: &mut Self, table| game.dispatch(table, call))?;
-        Ok(Reply { body, round_open })
+        handle::<Self>(AnyHost::Other(host), call)
     }
 }
 
+/// As [`Game::handle`].
+pub(crate) fn handle<'a, G: Game>(host: AnyHost<'a>, call: &'a Call) -> Result<Reply, Fault> {
+    let (body, round_open) = step(host, call, |game: &mut G, table| game.dispatch(table, call))?;
+    Ok(Reply { body, round_open })
+}
+
 /// Loads the state, plays and saves the state if it changed. Gives the result and whether the round stays open.
-pub(crate) fn step<G: Game, T, E: Into<Fault>>(
-    host: &mut dyn Host,
-    call: &Call,
+pub(crate) fn step<'a, G: Game, T, E: Into<Fault>>(
+    host: AnyHost<'a>,
+    call: &'a Call,
     play: impl FnOnce(&mut G, &mut Table<'_>) -> Result<T, E>,
 ) -> Result<(T, bool), Fault> {
-    let stored = host.get_document(STATE);
+    let mut table = Table::new(host, call);
+    let stored = table.stored_state();
     let mut game = stored.as_deref().map_or_else(G::default, from_stored);
     let before = stored.unwrap_or_else(|| to_json(&game, "the game's state"));
 
-    let mut table = Table::new(AnyHost::Other(host), call);
     let result = play(&mut game, &mut table).map_err(Into::into)?;
     let round_open = table.keeps_round_open();
 
     let after = to_json(&game, "the game's state");
     if after != before {
-        host.put_document(STATE, &after)?;
+        table.store_state(&after)?;
     }
     Ok((result, round_open))
 }

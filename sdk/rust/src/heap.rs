@@ -7,6 +7,7 @@ use std::alloc::Layout;
 use std::arch::wasm32::memory_grow;
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use talc::base::{Talc, binning::Binning};
 use talc::cell::TalcSyncCell;
@@ -26,6 +27,15 @@ const OVERHEAD_BYTES: usize = 128;
 
 static mut ARENA: [MaybeUninit<u8>; ARENA_BYTES] = [MaybeUninit::uninit(); ARENA_BYTES];
 
+static SPARES_ARENA: AtomicBool = AtomicBool::new(false);
+
+/// From now on takes new pages in place of the arena, where that was not begun. A host gives the memory of one instance to
+/// the next and clears whatever of it was ever touched; new pages it takes away. So what allocates much more than a call
+/// of the game, and is called once, should not leave an arena that takes long to clear after every call.
+pub(crate) fn spare_arena() {
+    SPARES_ARENA.store(true, Ordering::Relaxed);
+}
+
 #[global_allocator]
 // SAFETY: a component has one thread.
 static HEAP: SmallBlocks<TalcSyncCell<ArenaThenPages, WasmBinning>> =
@@ -42,7 +52,7 @@ struct ArenaThenPages {
 // SAFETY: it neither allocates nor calls what does.
 unsafe impl Source for ArenaThenPages {
     fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
-        if !talc.source.arena_taken {
+        if !talc.source.arena_taken && !SPARES_ARENA.load(Ordering::Relaxed) {
             talc.source.arena_taken = true;
             // SAFETY: nothing else refers to the arena, and it is claimed once.
             unsafe { talc.claim((&raw mut ARENA).cast(), ARENA_BYTES) };

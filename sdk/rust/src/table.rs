@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Refusal;
+#[cfg(target_arch = "wasm32")]
+use crate::component::Imports;
 use crate::game::{Call, STATE, to_json};
 use crate::host::Host;
 use crate::simulation::SimulationHost;
@@ -24,6 +26,10 @@ pub struct Table<'a> {
 pub(crate) enum AnyHost<'a> {
     /// Known by its type, so that the compiler sees through to it: a simulation's rounds are millions.
     Simulation(&'a mut SimulationHost),
+    /// Known by its type too: a component then imports no more than its game uses, and a fresh instance of it, which each call
+    /// is played by, takes less to make.
+    #[cfg(target_arch = "wasm32")]
+    Component(Imports),
     /// All the others.
     Other(&'a mut dyn Host),
 }
@@ -33,12 +39,16 @@ macro_rules! ask {
     ($table:ident.$method:ident($($argument:expr),*)) => {
         match &$table.host {
             AnyHost::Simulation(host) => host.$method($($argument),*),
+            #[cfg(target_arch = "wasm32")]
+            AnyHost::Component(host) => host.$method($($argument),*),
             AnyHost::Other(host) => host.$method($($argument),*),
         }
     };
     (mut $table:ident.$method:ident($($argument:expr),*)) => {
         match &mut $table.host {
             AnyHost::Simulation(host) => host.$method($($argument),*),
+            #[cfg(target_arch = "wasm32")]
+            AnyHost::Component(host) => host.$method($($argument),*),
             AnyHost::Other(host) => host.$method($($argument),*),
         }
     };
@@ -49,6 +59,16 @@ impl<'a> Table<'a> {
         // Calls of this round came before, so it is open.
         let round_open = call.step > 0;
         Self { host, call, round_open, keeps_round_open: false }
+    }
+
+    /// The game's state as it is stored, where it is.
+    pub(crate) fn stored_state(&self) -> Option<String> {
+        ask!(self.get_document(STATE))
+    }
+
+    /// Stores the game's state.
+    pub(crate) fn store_state(&mut self, json: &str) -> Result<(), Refusal> {
+        ask!(mut self.put_document(STATE, json))
     }
 
     /// What the reply says of the round.

@@ -19,6 +19,7 @@ pub use self::host::{Event, LogLine, Notification};
 use crate::game::{STATE, from_stored, step, to_json};
 use crate::host::Host as _;
 use crate::limits::{AMOUNT_MAX, REPLY_BYTES_MAX};
+use crate::table::AnyHost;
 use crate::{Call, Documents, Fault, Game, Table};
 
 /// The host's own error where a migration has failed.
@@ -192,7 +193,7 @@ impl<G: Game> TestTable<G> {
         &mut self,
         play: impl FnOnce(&mut G, &mut Table<'_>) -> Result<T, E>,
     ) -> Result<T, Fault> {
-        self.step(|host, call| step(host, call, play))
+        self.step(|host, call| step(AnyHost::Other(host), call, play))
     }
 
     /// As [`TestTable::play`] for what only looks: a method that takes `&Table`. The round stays as it is.
