@@ -173,7 +173,9 @@ async fn what_is_accepted_is_delivered_once_also_what_was_accepted_before_anybod
     assert_eq!(provider.attempts(), 80);
     assert!(provider.calls.borrow().iter().all(|call| call.len() == 1));
     workers.stop().await;
-    assert_eq!(fixture.queue.standing(Channel::Social).await.unwrap(), queue::Standing::default());
+    let standing = fixture.queue.standing(Channel::Social).await.unwrap();
+    // A second job of one that was being delivered waits for the end of the lease, and is then found to be done.
+    assert_eq!(queue::Standing { delayed: 0, ..standing }, queue::Standing::default());
     fixture.intaking.stop().await;
 }
 
