@@ -4,62 +4,28 @@
 use std::{
     collections::HashMap,
     io,
-    sync::{
-        Arc,
-        mpsc::{self, Receiver, Sender},
-    },
+    sync::Arc,
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
 };
 
 use fjall::{PersistMode, Slice};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::{
-    AggregateCache, Commit, CommitError, StoreError, closed,
+    AggregateCache, CommitError, StoreError,
     outbox::Added,
+    requests::{self, Change, Receiver, Request, Sender},
     tables::{Tables, numbered_key, unavailable},
 };
 use crate::identity::{AggregateId, GameId};
 
-/// Changes that share one fsync.
-const GROUP_CHANGES_MAX: usize = 1024;
-/// How long a group waits for commits that are known to be under way. An fsync costs the processor as much as several
-/// steps: on a busy host fewer of them make everything faster, and on an idle one nobody is waited for.
-const GATHER_WAIT_MAX: Duration = Duration::from_millis(2);
-/// How often a waiting group looks whether it is complete.
-const GATHER_LOOK: Duration = Duration::from_micros(250);
 /// How many versions the committer remembers, so that it need not read an aggregate to learn them.
 const VERSIONS_REMEMBERED: usize = 1 << 20;
 
 /// The running thread. Once this is dropped it finishes what waits and ends.
 pub(super) struct Committer {
-    requests: Sender<Request>,
+    requests: Sender,
     thread: JoinHandle<()>,
-}
-
-/// A change, and who waits for its outcome.
-pub(super) struct Request {
-    pub(super) change: Change,
-    pub(super) answer: oneshot::Sender<Result<(), CommitError>>,
-}
-
-/// What is written, whole or not at all.
-pub(super) enum Change {
-    /// Steps of one aggregate, and the document that they have made.
-    Steps { commit: Commit, document: Vec<u8> },
-    /// Acts on a game, oldest first, and the listing that they have made, with its version.
-    Acts { game: GameId, version: u64, listing: Vec<u8>, acts: Vec<Vec<u8>> },
-}
-
-impl Change {
-    /// How many commits of steps may come soon, this one among them; none where this is no such commit.
-    fn under_way(&self) -> Option<usize> {
-        match self {
-            Self::Steps { commit, .. } => Some(commit.under_way),
-            Self::Acts { .. } => None,
-        }
-    }
 }
 
 impl Committer {
@@ -69,7 +35,7 @@ impl Committer {
         cache: Arc<AggregateCache>,
     ) -> io::Result<(Self, watch::Receiver<Option<StoreError>>)> {
         let next_place = tables.outbox.next_place().map_err(io::Error::other)?;
-        let (requests, waiting) = mpsc::channel();
+        let (requests, waiting) = requests::channel();
         let (fail, failure) = watch::channel(None);
         let versions = quick_cache::unsync::Cache::new(VERSIONS_REMEMBERED);
         let worker = Worker { tables, cache, versions, listings: HashMap::new(), next_place, fail };
@@ -78,7 +44,7 @@ impl Committer {
     }
 
     pub(super) fn submit(&self, request: Request) -> Result<(), StoreError> {
-        self.requests.send(request).map_err(|_| closed())
+        self.requests.send(request)
     }
 
     /// Finishes what waits, and the thread with it.
@@ -112,10 +78,9 @@ struct Upcoming {
 }
 
 impl Worker {
-    pub(super) fn run(mut self, waiting: &Receiver<Request>) {
+    pub(super) fn run(mut self, waiting: &Receiver) {
         let mut failure = None;
-        while let Ok(first) = waiting.recv() {
-            let group = gather(first, waiting);
+        while let Some(group) = waiting.next_group() {
             if let Some(failure) = &failure {
                 answer_all(group, &Err(CommitError::Store(StoreError::clone(failure))));
                 continue;
@@ -237,28 +202,6 @@ impl Worker {
             }
         }
     }
-}
-
-/// What waits, and a part of what is known to come soon.
-fn gather(first: Request, waiting: &Receiver<Request>) -> Vec<Request> {
-    let begun = Instant::now();
-    let mut group = vec![first];
-    loop {
-        group.extend(waiting.try_iter().take(GROUP_CHANGES_MAX - group.len()));
-        if is_complete(&group) || begun.elapsed() >= GATHER_WAIT_MAX {
-            return group;
-        }
-        thread::sleep(GATHER_LOOK);
-    }
-}
-
-/// Whether half of the steps are there that the newest of them knows of: the processors work on the other half while
-/// these are written, and were all waited for, nobody would. Acts come unannounced: nobody waits for them, and they do not
-/// take the place of steps that are waited for.
-pub(super) fn is_complete(group: &[Request]) -> bool {
-    let under_way = group.iter().filter_map(|request| request.change.under_way());
-    let (steps, under_way) = under_way.fold((0, 0), |(steps, _), newest| (steps + 1, newest));
-    2 * steps >= under_way || group.len() >= GROUP_CHANGES_MAX
 }
 
 fn answer_all(requests: Vec<Request>, outcome: &Result<(), CommitError>) {

@@ -4,6 +4,7 @@ mod committer;
 mod outbox;
 mod recent;
 mod releases;
+mod requests;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,9 @@ use tokio::sync::{oneshot, watch};
 
 pub(crate) use self::tables::{describe, unavailable};
 use self::{
-    committer::{Change, Committer, Request},
+    committer::Committer,
     releases::Releases,
+    requests::{Change, Request},
     tables::{Tables, encode},
 };
 use super::{Commit, CommitError, Store, StoreError, Waiting, Walk, space::Space};

@@ -2,14 +2,15 @@
 
 mod catalog;
 
-use std::{collections::BTreeMap, fs, sync::mpsc};
+use std::{collections::BTreeMap, fs};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::{
-    committer::{Worker, is_complete},
+    committer::Worker,
+    requests::{self, Group},
     *,
 };
 use crate::{
@@ -71,7 +72,7 @@ fn runtime() -> Runtime {
 fn of_two_commits_on_one_version_in_one_group_the_first_wins() {
     let directory = tempfile::tempdir().unwrap();
     let tables = Tables::open(&settings(&directory).directory).unwrap();
-    let (sent, waiting) = mpsc::channel();
+    let (sent, waiting) = requests::channel();
     let commits = [
         commit("alice", 0, 2, 1),
         commit("alice", 0, 1, 2), // another one on the same version

@@ -70,7 +70,7 @@ fn acts_of_one_commit_are_there_together() {
 fn acts_and_steps_share_a_group() {
     let directory = tempfile::tempdir().unwrap();
     let tables = Tables::open(&settings(&directory).directory).unwrap();
-    let (sent, waiting) = mpsc::channel();
+    let (sent, waiting) = requests::channel();
     let requests = [
         act_request("dice", 1),
         request(commit("alice", 0, 1, 1)),
@@ -96,11 +96,11 @@ fn acts_and_steps_share_a_group() {
 }
 
 #[test]
-fn a_group_waits_for_half_of_the_steps_and_not_for_acts() {
+fn a_group_waits_for_three_quarters_of_the_steps_and_not_for_acts() {
     // An act, or a commit of steps with so many under way.
     const ACT: Option<usize> = None;
-    let (one, three) = (Some(1), Some(3));
-    let groups: [(&[Option<usize>], bool); 10] = [
+    let (one, three, four) = (Some(1), Some(3), Some(4));
+    let groups: [(&[Option<usize>], bool); 12] = [
         (&[ACT], true),
         (&[ACT, ACT], true),
         (&[one], true),
@@ -111,13 +111,17 @@ fn a_group_waits_for_half_of_the_steps_and_not_for_acts() {
         (&[three, ACT, three], true),
         (&[ACT, three, three], true),
         (&[three, one], true),
+        (&[four, four], false),
+        (&[four, four, four], true),
     ];
     for (group, complete) in groups {
         let requests = group.iter().map(|under_way| match under_way {
             None => act_request("dice", 1).0,
             Some(under_way) => request(Commit { under_way: *under_way, ..commit("alice", 0, 1, 1) }).0,
         });
-        assert_eq!(is_complete(&requests.collect::<Vec<_>>()), complete, "{group:?}");
+        let mut gathered = Group::default();
+        requests.for_each(|request| gathered.add(request));
+        assert_eq!(gathered.is_complete(), complete, "{group:?}");
     }
 }
 
