@@ -87,7 +87,8 @@ struct Run {
 impl Run {
     async fn run(self) {
         while let Some(jobs) = self.next_group() {
-            self.lanes.groups.run(&self.id, jobs, &self.lanes.count).await;
+            // A task is moved to its place and out of it again; what is boxed is not.
+            Box::pin(self.lanes.groups.run(&self.id, jobs, &self.lanes.count)).await;
         }
     }
 
