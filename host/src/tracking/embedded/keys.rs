@@ -31,8 +31,9 @@ pub(super) fn fact(id: &FactId) -> Vec<u8> {
 #[repr(u8)]
 pub(super) enum Of {
     Rollup = b'r',
-    /// Who was met in it; followed by [`PLAYER`] or [`SESSION`] and their name.
-    Member = b'm',
+    /// Who was met in it, and how: of a day, and of all time, of a game's releases together. Followed by [`PLAYER`] or
+    /// [`SESSION`] and their name.
+    Meetings = b'm',
     /// How often an event was told of; followed by its name.
     Event = b'e',
 }

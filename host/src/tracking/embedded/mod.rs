@@ -2,6 +2,7 @@
 //! written together, by one writer, with one fsync for a batch.
 
 mod keys;
+mod meetings;
 mod met;
 mod queries;
 mod recount;

@@ -10,6 +10,7 @@ use fjall::Readable as _;
 use super::{
     super::{Counted, EventCount, Group, Series, Total, ViewQuery},
     keys::{self, Of},
+    meetings::{Meetings, hours_within},
     tables::{Look, decode},
 };
 use crate::{
@@ -110,9 +111,13 @@ impl Look<'_> {
                 rollup.add_all(&decode(found)?);
                 Ok(true)
             })?;
-            self.each_of(Of::Member, &series, |_, member, _| {
+            let days = Period::Day.start_of(series.range.start)..series.range.end;
+            let of_days = Series { period: Period::Day, range: days, ..series.clone() };
+            self.each_of(Of::Meetings, &of_days, |day_ms, member, meetings| {
                 *members_left = members_left.saturating_sub(1);
-                members.insert(member.to_vec());
+                if Meetings::decode(meetings)?.is_in(hours_within(&series.range, day_ms)) {
+                    members.insert(member.to_vec());
+                }
                 Ok(*members_left > 0)
             })?;
         }

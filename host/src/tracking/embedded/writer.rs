@@ -8,19 +8,20 @@ use std::{
 use fjall::{OwnedWriteBatch, PersistMode};
 
 use super::{
-    keys,
+    keys::{self, Of},
+    meetings::{IsFirst, Meetings, hours_within},
     met::Met,
     recount::{PIECE, remove_some},
     tables::{Phase, State, Tables, decode, encode},
 };
 use crate::{
-    facts::{Entry, EntryValue, Fact, Period, Play, Reduced, Rollup, View, What},
+    facts::{Bucket, Entry, EntryValue, Fact, Period, Play, Reduced, Rollup, View, What},
     identity::{Digest, GameId, ReleaseDigest, ViewName},
     store::{StoreError, unavailable},
 };
 
 /// Changes when the same facts come to make other roll-ups: then they are counted anew.
-const ROLLUP_RULES: &[u8] = b"rollups/1";
+const ROLLUP_RULES: &[u8] = b"rollups/2";
 
 pub(super) struct Writer {
     pub(super) tables: Tables,
@@ -126,19 +127,38 @@ pub(super) struct Draft<'a> {
     tables: &'a Tables,
     met: &'a Met,
     pub(super) batch: OwnedWriteBatch,
-    places: HashMap<(GameId, ReleaseDigest, u64), Rc<[Place]>>,
+    places: HashMap<(GameId, ReleaseDigest, u64), Rc<Places>>,
     rollups: Vec<(Vec<u8>, Rollup)>,
     rollups_by_key: HashMap<Vec<u8>, usize>,
     events: HashMap<Vec<u8>, u64>,
     groups: HashMap<Vec<u8>, Reduced>,
+    /// Values that were met in a view's groups.
     members: HashSet<Vec<u8>>,
+    meetings: HashMap<Vec<u8>, Meetings>,
     /// Who is met in this batch and could not be remembered from another.
     newly_met: HashSet<Digest>,
 }
 
-/// Where a bucket is kept: facts of one release and hour have the same buckets, and a batch has few others.
+/// Of all time it does not matter in which hour somebody was met.
+const ANY_HOUR: u32 = 1;
+
+/// Where the buckets of a fact are kept: facts of one release and hour have the same, and a batch has few others.
+struct Places {
+    buckets: Vec<Place>,
+    release: ReleaseDigest,
+    /// Its bit in the day.
+    hour: u32,
+    /// Of release and hour alone.
+    narrowest: Vec<u8>,
+    meetings_of_day: Vec<u8>,
+    meetings_ever: Vec<u8>,
+}
+
+/// Where a bucket is kept.
 struct Place {
-    members: Vec<u8>,
+    period: Period,
+    /// Or of all releases.
+    of_release: bool,
     events: Vec<u8>,
     /// Which of the draft's roll-ups.
     rollup: usize,
@@ -156,6 +176,7 @@ impl<'a> Draft<'a> {
             events: HashMap::new(),
             groups: HashMap::new(),
             members: HashSet::new(),
+            meetings: HashMap::new(),
             newly_met: HashSet::new(),
         }
     }
@@ -171,10 +192,12 @@ impl<'a> Draft<'a> {
         for (key, reduced) in &self.groups {
             self.batch.insert(&self.tables.counts, key.as_slice(), encode(reduced)?);
         }
-        let mut members: Vec<_> = self.members.into_iter().collect();
-        members.sort_unstable();
-        for key in members {
-            self.batch.insert(&self.tables.counts, key, []);
+        let members = self.members.into_iter().map(|key| (key, Vec::new()));
+        let meetings = self.meetings.into_iter().map(|(key, meetings)| (key, meetings.encode()));
+        let mut met: Vec<_> = members.chain(meetings).collect();
+        met.sort_unstable();
+        for (key, value) in met {
+            self.batch.insert(&self.tables.counts, key, value);
         }
         self.batch.commit().map_err(unavailable)?;
         Ok(self.newly_met)
@@ -183,7 +206,7 @@ impl<'a> Draft<'a> {
     fn roll_up(&mut self, fact: &Fact) -> Result<(), StoreError> {
         let Some(play) = fact.what.play() else { return Ok(()) };
         let places = self.places(fact, play)?;
-        for place in places.iter() {
+        for place in &places.buckets {
             if let What::Event { name, .. } = &fact.what {
                 self.count_event(&[&place.events, name.as_bytes()].concat())?;
             }
@@ -191,8 +214,7 @@ impl<'a> Draft<'a> {
         }
         let player = [fact.id.source.as_str().as_bytes(), &[0], fact.id.aggregate.as_str().as_bytes()].concat();
         let session = play.session.as_str().as_bytes();
-        let narrowest = places.first().map_or(&[][..], |place| &place.members);
-        let both = Digest::of(&[narrowest, &player, &[0], session].concat());
+        let both = Digest::of(&[&places.narrowest, &player, &[0][..], session].concat());
         if !self.met.remembers(&both) && self.newly_met.insert(both) {
             self.meet(&places, keys::PLAYER, &player, |rollup| &mut rollup.players)?;
             self.meet(&places, keys::SESSION, session, |rollup| &mut rollup.sessions)?;
@@ -200,18 +222,30 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Where a fact's buckets are kept, the narrowest first.
-    fn places(&mut self, fact: &Fact, play: &Play) -> Result<Rc<[Place]>, StoreError> {
-        let common = (play.game.clone(), play.release, Period::Hour.start_of(fact.at_ms));
+    fn places(&mut self, fact: &Fact, play: &Play) -> Result<Rc<Places>, StoreError> {
+        let hour_start_ms = Period::Hour.start_of(fact.at_ms);
+        let common = (play.game.clone(), play.release, hour_start_ms);
         if let Some(places) = self.places.get(&common) {
             return Ok(places.clone());
         }
-        let places = fact.buckets().into_iter().map(|bucket| {
-            let [members, events, rollup] =
-                [keys::Of::Member, keys::Of::Event, keys::Of::Rollup].map(|of| keys::bucket(of, &bucket));
-            Ok(Place { members, events, rollup: self.rollup(rollup)? })
+        let buckets = fact.buckets().into_iter().map(|bucket| {
+            let [events, rollup] = [Of::Event, Of::Rollup].map(|of| keys::bucket(of, &bucket));
+            let Bucket { period, release, .. } = bucket;
+            Ok(Place { period, of_release: release.is_some(), events, rollup: self.rollup(rollup)? })
         });
-        let places = places.collect::<Result<Rc<[_]>, StoreError>>()?;
+        let buckets = buckets.collect::<Result<_, StoreError>>()?;
+        let meetings = |release: Option<ReleaseDigest>, period: Period| {
+            let start_ms = period.start_of(fact.at_ms);
+            keys::bucket(Of::Meetings, &Bucket { game: play.game.clone(), release, period, start_ms })
+        };
+        let places = Rc::new(Places {
+            buckets,
+            release: play.release,
+            hour: hours_within(&(hour_start_ms..hour_start_ms + 1), Period::Day.start_of(fact.at_ms)),
+            narrowest: meetings(Some(play.release), Period::Hour),
+            meetings_of_day: meetings(None, Period::Day),
+            meetings_ever: meetings(None, Period::Ever),
+        });
         self.places.insert(common, places.clone());
         Ok(places)
     }
@@ -252,41 +286,60 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Counts somebody in the buckets in which nobody has met them. Whoever was met in the narrowest was met in all of
-    /// them, and whoever was not met in the widest, which is the last, in none.
+    /// Counts somebody in the buckets in which nobody has met them.
     fn meet(
         &mut self,
-        places: &[Place],
+        places: &Places,
         kind: u8,
         name: &[u8],
         count: impl Fn(&mut Rollup) -> &mut u64,
     ) -> Result<(), StoreError> {
-        let key = |place: &Place| [&place.members, &[kind][..], name].concat();
-        let (Some(narrowest), Some(widest)) = (places.first(), places.last()) else { return Ok(()) };
-        if self.is_known(&key(narrowest))? {
-            return Ok(());
-        }
-        let is_new_in_all = !self.is_known(&key(widest))?;
-        for place in places {
-            let key = key(place);
-            if is_new_in_all || !self.is_known(&key)? {
+        let of_day = [&places.meetings_of_day, &[kind][..], name].concat();
+        let of_day = self.note_meeting(of_day, &places.release, places.hour)?;
+        let ever = if of_day.in_release {
+            let ever = [&places.meetings_ever, &[kind][..], name].concat();
+            Some(self.note_meeting(ever, &places.release, ANY_HOUR)?)
+        } else {
+            // Whoever was met on that day was met.
+            None
+        };
+        for place in &places.buckets {
+            let is_first = match (place.period, place.of_release) {
+                (Period::Hour, true) => of_day.of_hour_in_release,
+                (Period::Hour, false) => of_day.of_hour,
+                (Period::Day, true) => of_day.in_release,
+                (Period::Day, false) => of_day.at_all,
+                (Period::Ever, true) => ever.is_some_and(|ever| ever.in_release),
+                (Period::Ever, false) => ever.is_some_and(|ever| ever.at_all),
+            };
+            if is_first {
                 *count(&mut self.rollups[place.rollup].1) += 1;
-                self.members.insert(key);
             }
         }
         Ok(())
     }
 
+    fn note_meeting(&mut self, key: Vec<u8>, release: &ReleaseDigest, hour: u32) -> Result<IsFirst, StoreError> {
+        let mut meetings = match self.meetings.get(&key) {
+            Some(meetings) => meetings.clone(),
+            None => {
+                let stored = self.tables.counts.get(&key).map_err(unavailable)?;
+                stored.map(|stored| Meetings::decode(&stored)).transpose()?.unwrap_or_default()
+            }
+        };
+        let is_first = meetings.meet(release, hour);
+        if is_first.of_hour_in_release {
+            self.meetings.insert(key, meetings);
+        }
+        Ok(is_first)
+    }
+
     fn is_new(&mut self, key: Vec<u8>) -> Result<bool, StoreError> {
-        let is_known = self.is_known(&key)?;
+        let is_known = self.members.contains(&key) || self.tables.counts.contains_key(&key).map_err(unavailable)?;
         if !is_known {
             self.members.insert(key);
         }
         Ok(!is_known)
-    }
-
-    fn is_known(&self, key: &[u8]) -> Result<bool, StoreError> {
-        Ok(self.members.contains(key) || self.tables.counts.contains_key(key).map_err(unavailable)?)
     }
 }
 
