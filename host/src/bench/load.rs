@@ -18,8 +18,10 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use indicatif::ProgressBar;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{net::TcpStream, task::JoinSet};
+
+use super::{free_spin, spin};
 
 /// Clients of one server.
 pub(super) struct Load {
@@ -41,6 +43,12 @@ pub(super) struct Figures {
 }
 
 impl Figures {
+    /// Of both, one after the other.
+    pub(super) fn and(mut self, other: &Self) -> anyhow::Result<Self> {
+        self.latency.add(&other.latency)?;
+        Ok(Self { calls: self.calls + other.calls, elapsed: self.elapsed + other.elapsed, latency: self.latency })
+    }
+
     /// Calls a second.
     #[expect(clippy::cast_precision_loss, reason = "a number of calls is far below 2^53")]
     pub(super) fn rate(&self) -> f64 {
@@ -53,15 +61,15 @@ impl Load {
         Self { address: address.to_owned(), connections, tokens: Arc::new(tokens) }
     }
 
-    /// Sends `requests` requests of `batch` calls each, as fast as they are answered.
+    /// Sends `requests` requests of `batch` calls each, as fast as they are answered. `name` goes into the calls' keys.
     pub(super) async fn run(
         &self,
         requests: u64,
         batch: usize,
-        call: &(impl Fn(u64) -> Value + Clone + Send + Sync + 'static),
+        name: &'static str,
         progress: &ProgressBar,
     ) -> anyhow::Result<Figures> {
-        self.run_while(move |request| request < requests, batch, call, progress).await
+        self.run_while(move |request| request < requests, batch, name, progress).await
     }
 
     /// Sends requests of `batch` calls each for as long as each is wanted, as fast as they are answered.
@@ -69,7 +77,7 @@ impl Load {
         &self,
         wanted: impl Fn(u64) -> bool + Clone + Send + Sync + 'static,
         batch: usize,
-        call: &(impl Fn(u64) -> Value + Clone + Send + Sync + 'static),
+        name: &'static str,
         progress: &ProgressBar,
     ) -> anyhow::Result<Figures> {
         let next = Arc::new(AtomicU64::new(0));
@@ -77,7 +85,7 @@ impl Load {
         let start = Instant::now();
         for _ in 0..self.connections {
             let mut connection = Connection::open(&self.address).await?;
-            let (next, tokens, call, progress) = (next.clone(), self.tokens.clone(), call.clone(), progress.clone());
+            let (next, tokens, progress) = (next.clone(), self.tokens.clone(), progress.clone());
             let wanted = wanted.clone();
             clients.spawn(async move {
                 let mut latency = Histogram::<u64>::new(3)?;
@@ -88,15 +96,18 @@ impl Load {
                         return Ok::<_, anyhow::Error>((latency, results));
                     }
                     let position = usize::try_from(request)? % tokens.len();
-                    let body = body(request, batch, &call);
-                    let sent = Instant::now();
-                    let answer = connection.post("/rpc", &tokens[position], body).await?;
-                    latency.record(u64::try_from(sent.elapsed().as_micros())?)?;
-                    let mut answered = Answered::read(&answer)?;
-                    results += answered.results;
-                    while answered.free_spins_left > 0 {
-                        let body = free_spins(answered.free_spins_left);
-                        answered = Answered::read(&connection.post("/rpc", &tokens[position], body).await?)?;
+                    let (first, mut won) = (request * batch as u64, 0);
+                    let mut next = Some(body((first..first + batch as u64).map(|call| spin(name, call))));
+                    while let Some(request_body) = next {
+                        let sent = Instant::now();
+                        let answer = connection.post("/rpc", &tokens[position], request_body).await?;
+                        latency.record(u64::try_from(sent.elapsed().as_micros())?)?;
+                        let Answered { results: answered, free_spins_left } = Answered::read(&answer)?;
+                        results += answered;
+                        let now = free_spins_left.min(batch as u64);
+                        let free_spins = (won..won + now).map(|spin| free_spin(name, request, spin));
+                        next = (now > 0).then(|| body(free_spins));
+                        won += now;
                     }
                     if request % 1024 == 0 {
                         progress.set_position(request);
@@ -149,17 +160,17 @@ impl Load {
     }
 }
 
-fn body(request: u64, batch: usize, call: &impl Fn(u64) -> Value) -> String {
-    if batch == 1 {
-        return call(request).to_string();
+/// One call is sent as it is, more are a batch.
+fn body(calls: impl Iterator<Item = Value>) -> String {
+    let mut calls: Vec<_> = calls.collect();
+    match calls.pop() {
+        Some(call) if calls.is_empty() => call.to_string(),
+        last => Value::from_iter(calls.into_iter().chain(last)).to_string(),
     }
-    let first = request * batch as u64;
-    let calls: Vec<Value> = (first..first + batch as u64).map(call).collect();
-    Value::from(calls).to_string()
 }
 
 /// What came back. A benchmark of errors would be worth nothing: the one that belongs to the game is that a player
-/// has won free spins, which are then played out and not counted; any other ends the run.
+/// has won free spins, which are calls like any other and are played next; any other ends the run.
 struct Answered {
     results: u64,
     /// As the last call told them.
@@ -182,11 +193,6 @@ impl Answered {
 
 fn count(text: &[u8], word: &[u8]) -> u64 {
     memchr::memmem::find_iter(text, word).count() as u64
-}
-
-fn free_spins(left: u64) -> String {
-    let call = |id| json!({ "jsonrpc": "2.0", "id": id, "method": "fruit-slots.free_spin", "params": {} });
-    Value::from((0..left).map(call).collect::<Vec<_>>()).to_string()
 }
 
 /// One connection that is kept open.
