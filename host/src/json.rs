@@ -64,7 +64,7 @@ fn may_be_unreadable(text: &[u8]) -> bool {
     let brackets = text.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
     let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
     let suspects = pairs.filter(|(first, second)| {
-        let exponent = first.is_ascii_digit() & (second.to_ascii_lowercase() == b'e');
+        let exponent = first.is_ascii_digit() & second.eq_ignore_ascii_case(&b'e');
         exponent | ((**first == b'\\') & (**second == b'u'))
     });
     // A row of more digits has one at a multiple of their number.
