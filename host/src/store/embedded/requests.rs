@@ -1,5 +1,5 @@
-//! The way to the committer: a channel that hands over groups. Whoever sends the request that makes a group complete
-//! wakes it, and nobody before: on a busy host that is a wake-up or two for some dozens of requests.
+//! The way to the committer: a channel that hands over groups. Where it sleeps, the first request of a group wakes it, so
+//! that its wait begins, and the one that makes the group complete; those between do not.
 
 use std::{
     mem,
