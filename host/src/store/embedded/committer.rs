@@ -157,7 +157,7 @@ impl Worker {
 
     fn write(&mut self, group: &[Request]) -> Result<(), StoreError> {
         let tables = &self.tables;
-        let mut added = Added { next_place: self.next_place, steps: Vec::new() };
+        let mut added = Added::after(self.next_place);
         let mut batch = tables.database.batch().durability(Some(PersistMode::SyncData));
         for request in group {
             match &request.change {
@@ -167,7 +167,7 @@ impl Worker {
                     for record in &commit.records {
                         let key = Slice::from(numbered_key(id, record.step));
                         let bytes = Slice::from(record.bytes.as_slice());
-                        tables.outbox.add(&mut batch, record.destinations, (&key, &bytes), &mut added);
+                        added.push(record.destinations, &key, &bytes);
                         batch.insert(&tables.records, key, bytes);
                     }
                 }
@@ -180,11 +180,16 @@ impl Worker {
                 }
             }
         }
-        batch.commit().map_err(unavailable)?;
-        if !added.steps.is_empty() {
-            self.next_place = added.next_place;
-            self.tables.outbox.has_grown(added.steps);
+        let next_place = added.next_place;
+        let added = added.into_steps();
+        for (to, steps) in &added {
+            tables.outbox.add(&mut batch, *to, steps);
         }
+        batch.commit().map_err(unavailable)?;
+        for (to, steps) in added {
+            tables.outbox.has_grown(to, steps);
+        }
+        self.next_place = next_place;
         Ok(())
     }
 

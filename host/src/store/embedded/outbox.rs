@@ -1,6 +1,8 @@
 //! The outbox: for each destination the steps that wait to be carried there, in the order in which they were committed.
-//! An entry is a number and the key of a record. What was carried is removed, and the next look begins behind it: it
-//! need not pass by what the database has not yet forgotten. A carrier that keeps up finds everything in memory.
+//! A step has a place, which is a number, and is named by the key of its record. Steps of one commit share an entry, under
+//! the place of its first: an entry for each step would cost the database as much as the step's record. What was carried
+//! is removed, and the next look begins behind it: it need not pass by what the database has not yet forgotten. A carrier
+//! that keeps up finds everything in memory.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -8,7 +10,8 @@ use std::sync::{
 };
 
 use fjall::{
-    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, Readable as _, Slice, Snapshot, UserValue,
+    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch as WriteBatch, Readable as _, Slice, Snapshot, UserKey,
+    UserValue,
 };
 use tokio::sync::Notify;
 
@@ -21,6 +24,8 @@ use crate::record::{Destination, Destinations};
 
 /// Steps come and go, and little of them need ever be written to a table.
 const MEMTABLE_BYTES: u64 = 16 << 20;
+/// Steps that share an entry: it is written anew where only a part of them was carried.
+const ENTRY_STEPS_MAX: usize = 256;
 
 #[derive(Clone)]
 pub(super) struct Outbox {
@@ -33,6 +38,8 @@ struct Queue {
     waiting: Keyspace,
     /// No entry has a place before this one.
     first: Arc<AtomicU64>,
+    /// Held while entries are removed or written anew.
+    removing: Arc<Mutex<()>>,
     recent: Arc<Mutex<Recent>>,
     grown: Arc<Notify>,
 }
@@ -49,8 +56,9 @@ impl Outbox {
         let queue = |name| {
             let waiting =
                 database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
-            let (first, recent, grown) = (Arc::default(), Arc::default(), Arc::default());
-            Ok::<_, fjall::Error>(Queue { waiting, first, recent, grown })
+            let (first, removing) = (Arc::default(), Arc::default());
+            let (recent, grown) = (Arc::default(), Arc::default());
+            Ok::<_, fjall::Error>(Queue { waiting, first, removing, recent, grown })
         };
         Ok(Self { notifications: queue("outbox-notifications")?, tracking: queue("outbox-tracking")? })
     }
@@ -66,42 +74,31 @@ impl Outbox {
     pub(super) fn next_place(&self) -> Result<u64, StoreError> {
         let mut next = 0;
         for to in Destination::ALL {
-            if let Some(last) = self.queue(to).waiting.last_key_value() {
-                next = next.max(read_place(&last.key().map_err(unavailable)?)? + 1);
+            if let Some(entry) = self.queue(to).waiting.last_key_value() {
+                let entry = read_entry(&entry.value().map_err(unavailable)?)?;
+                next = entry.last().map_or(next, |(place, _)| next.max(place + 1));
             }
         }
         Ok(next)
     }
 
-    /// Puts a step, named by its record's key, into the queues of these destinations.
-    pub(super) fn add(
-        &self,
-        batch: &mut WriteBatch,
-        to: Destinations,
-        (key, record): (&Slice, &Slice),
-        added: &mut Added,
-    ) {
-        for destination in Destination::ALL.into_iter().filter(|destination| to.contains(*destination)) {
-            let place = added.next_place;
-            batch.insert(&self.queue(destination).waiting, place.to_be_bytes(), key.clone());
-            added.steps.push((destination, Step { place, key: key.clone(), record: record.clone() }));
-            added.next_place += 1;
+    /// Puts steps into the queue of a destination, behind all others.
+    pub(super) fn add(&self, batch: &mut WriteBatch, to: Destination, steps: &[Step]) {
+        for steps in steps.chunks(ENTRY_STEPS_MAX) {
+            insert(batch, self.queue(to), steps.iter().map(|step| (step.place, &step.key)));
         }
     }
 
-    /// What was added is there.
-    pub(super) fn has_grown(&self, added: Vec<(Destination, Step)>) {
-        let [mut notifications, mut tracking] = [self.notifications.recent(), self.tracking.recent()];
-        for (to, step) in added {
-            match to {
-                Destination::Notifications => notifications.push(step),
-                Destination::Tracking => tracking.push(step),
-            }
+    /// These steps are there, and whoever carries them may look.
+    pub(super) fn has_grown(&self, to: Destination, added: Vec<Step>) {
+        if added.is_empty() {
+            return;
         }
-        drop((notifications, tracking));
-        for to in Destination::ALL {
-            self.queue(to).grown.notify_one();
-        }
+        let queue = self.queue(to);
+        let mut recent = queue.recent();
+        added.into_iter().for_each(|step| recent.push(step));
+        drop(recent);
+        queue.grown.notify_one();
     }
 
     /// The oldest steps, if all that wait are in memory.
@@ -119,14 +116,6 @@ impl Outbox {
         self.queue(to).recent().looked(seen, oldest);
     }
 
-    /// These steps are in the database no more.
-    pub(super) fn removed(&self, to: Destination, places: &[u64]) {
-        let queue = self.queue(to);
-        if let Some(first) = queue.recent().removed(places) {
-            queue.first.fetch_max(first, Ordering::Relaxed);
-        }
-    }
-
     pub(super) async fn grew(&self, to: Destination) {
         self.queue(to).grown.notified().await;
     }
@@ -139,16 +128,15 @@ impl Outbox {
     ) -> impl Iterator<Item = Result<(u64, UserValue), StoreError>> + '_ {
         let queue = self.queue(to);
         let first = queue.first.load(Ordering::Relaxed);
-        let entries = snapshot.range(&queue.waiting, first.to_be_bytes()..);
-        entries.enumerate().map(|(number, entry)| {
-            let (key, value) = entry.into_inner().map_err(unavailable)?;
-            let place = read_place(&key)?;
-            if number == 0 {
+        let entries = snapshot.range(&queue.waiting, first.to_be_bytes()..).enumerate();
+        flattened(entries.map(|(number, entry)| {
+            let entry = read_entry(&entry.value().map_err(unavailable)?)?;
+            if let (0, Some((place, _))) = (number, entry.first()) {
                 // Places are given out in the order of commits, so nothing comes in before this one any more.
-                queue.first.fetch_max(place, Ordering::Relaxed);
+                queue.first.fetch_max(*place, Ordering::Relaxed);
             }
-            Ok((place, value))
-        })
+            Ok(entry)
+        }))
     }
 
     /// The keys of all records that waited there when the snapshot was taken.
@@ -157,23 +145,116 @@ impl Outbox {
         to: Destination,
         snapshot: &Snapshot,
     ) -> impl Iterator<Item = Result<UserValue, StoreError>> + use<> {
-        snapshot.iter(&self.queue(to).waiting).map(|entry| entry.value().map_err(unavailable))
+        let entries = snapshot.iter(&self.queue(to).waiting);
+        let steps = flattened(entries.map(|entry| read_entry(&entry.value().map_err(unavailable)?)));
+        steps.map(|step| step.map(|(_, key)| key))
     }
 
-    pub(super) fn remove(&self, batch: &mut WriteBatch, to: Destination, places: &[u64]) {
-        for place in places {
-            batch.remove(&self.queue(to).waiting, place.to_be_bytes());
+    /// Removes the steps at these places.
+    pub(super) fn remove(&self, database: &Database, to: Destination, places: &[u64]) -> Result<(), StoreError> {
+        let mut carried = places.to_vec();
+        carried.sort_unstable();
+        let (Some(oldest), Some(newest)) = (carried.first(), carried.last()) else { return Ok(()) };
+        let queue = self.queue(to);
+        let removing = queue.removing.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = database.snapshot();
+        let mut batch = database.batch();
+        // The oldest of these steps may have others before it in its entry.
+        let first = queue.first.load(Ordering::Relaxed).min(*oldest);
+        let before = snapshot.range(&queue.waiting, first.to_be_bytes()..=oldest.to_be_bytes()).next_back();
+        let before = before.map(|entry| entry.key().map_err(unavailable)).transpose()?;
+        let from = before.unwrap_or_else(|| UserKey::from(oldest.to_be_bytes()));
+        for entry in snapshot.range(&queue.waiting, &*from..=&newest.to_be_bytes()) {
+            let (key, value) = entry.into_inner().map_err(unavailable)?;
+            let mut steps = read_entry(&value)?;
+            let before = steps.len();
+            steps.retain(|(place, _)| carried.binary_search(place).is_err());
+            if steps.len() < before {
+                batch.remove(&queue.waiting, key);
+                insert(&mut batch, queue, steps.iter().map(|(place, key)| (*place, key)));
+            }
         }
+        batch.commit().map_err(unavailable)?;
+        drop(removing);
+        if let Some(first) = queue.recent().removed(places) {
+            queue.first.fetch_max(first, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }
 
-/// Steps that are being added, and the next place.
+/// Steps that are being added, by destination, and the next place.
 pub(super) struct Added {
     pub(super) next_place: u64,
-    pub(super) steps: Vec<(Destination, Step)>,
+    notifications: Vec<Step>,
+    tracking: Vec<Step>,
 }
 
-fn read_place(key: &[u8]) -> Result<u64, StoreError> {
-    let place = key.try_into().map(u64::from_be_bytes);
-    place.map_err(|_| StoreError::Corrupt("a key of the outbox is no number".to_owned()))
+impl Added {
+    pub(super) fn after(next_place: u64) -> Self {
+        Self { next_place, notifications: Vec::new(), tracking: Vec::new() }
+    }
+
+    /// Adds a step for these destinations.
+    pub(super) fn push(&mut self, to: Destinations, key: &Slice, record: &Slice) {
+        for to in Destination::ALL.into_iter().filter(|destination| to.contains(*destination)) {
+            let step = Step { place: self.next_place, key: key.clone(), record: record.clone() };
+            self.next_place += 1;
+            match to {
+                Destination::Notifications => self.notifications.push(step),
+                Destination::Tracking => self.tracking.push(step),
+            }
+        }
+    }
+
+    pub(super) fn into_steps(self) -> [(Destination, Vec<Step>); 2] {
+        [(Destination::Notifications, self.notifications), (Destination::Tracking, self.tracking)]
+    }
+}
+
+/// A step's place and the key of its record.
+type Entry = Vec<(u64, Slice)>;
+
+/// Writes an entry: for each step its place, the length of its record's key in two bytes, and the key. Nothing where
+/// there is no step.
+fn insert<'a>(batch: &mut WriteBatch, queue: &Queue, steps: impl Iterator<Item = (u64, &'a Slice)>) {
+    let (mut first, mut entry) = (None, Vec::new());
+    for (place, key) in steps {
+        first.get_or_insert(place);
+        // An aggregate's id is far shorter.
+        let length = u16::try_from(key.len()).expect("a record's key is short");
+        entry.extend(place.to_be_bytes());
+        entry.extend(length.to_be_bytes());
+        entry.extend(&**key);
+    }
+    if let Some(first) = first {
+        batch.insert(&queue.waiting, first.to_be_bytes(), entry);
+    }
+}
+
+fn read_entry(value: &Slice) -> Result<Entry, StoreError> {
+    let damaged = || StoreError::Corrupt("an entry of the outbox does not read".to_owned());
+    let (mut steps, mut at) = (Vec::new(), 0);
+    while let Some((head, rest)) = value[at..].split_first_chunk::<10>() {
+        let [place @ .., long, short] = *head;
+        let length = usize::from(u16::from_be_bytes([long, short]));
+        at += head.len();
+        let key = rest.get(..length).ok_or_else(damaged)?;
+        steps.push((u64::from_be_bytes(place), Slice::from(key)));
+        at += length;
+    }
+    if at == value.len() { Ok(steps) } else { Err(damaged()) }
+}
+
+/// The steps of entries, one after the other.
+fn flattened(
+    entries: impl Iterator<Item = Result<Entry, StoreError>>,
+) -> impl Iterator<Item = Result<(u64, Slice), StoreError>> {
+    entries.flat_map(|entry| {
+        let (steps, error) = match entry {
+            Ok(steps) => (steps, None),
+            Err(error) => (Vec::new(), Some(Err(error))),
+        };
+        steps.into_iter().map(Ok).chain(error)
+    })
 }

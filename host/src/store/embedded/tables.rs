@@ -143,11 +143,7 @@ impl Tables {
 
     /// Beside the committer: no version depends on it, and no fsync is waited for.
     pub(super) fn carried(&self, to: Destination, places: &[u64]) -> Result<(), StoreError> {
-        let mut batch = self.database.batch();
-        self.outbox.remove(&mut batch, to, places);
-        batch.commit().map_err(unavailable)?;
-        self.outbox.removed(to, places);
-        Ok(())
+        self.outbox.remove(&self.database, to, places)
     }
 
     pub(super) fn listings(&self) -> Result<Vec<Listing>, StoreError> {

@@ -1,4 +1,5 @@
-//! The committer: who wins a race for a version, what a failure leaves behind, and that closing loses nothing.
+//! The committer: who wins a race for a version, what waits to be carried on, what a failure leaves behind, and that
+//! closing loses nothing.
 
 mod catalog;
 
@@ -46,10 +47,14 @@ fn commit(player: &str, expected: u64, steps: u64, mark: u8) -> Commit {
     aggregate.head = Digest::of(&[mark]);
     let records = (expected + 1..=aggregate.step).map(|step| EncodedRecord {
         step,
-        destinations: Destinations { notifications: mark.is_multiple_of(2), tracking: mark.is_multiple_of(3) },
+        destinations: destinations(mark),
         bytes: vec![mark],
     });
     Commit { expected, records: records.collect(), aggregate: Arc::new(aggregate), under_way: 1 }
+}
+
+fn destinations(mark: u8) -> Destinations {
+    Destinations { notifications: mark.is_multiple_of(2), tracking: mark.is_multiple_of(3) }
 }
 
 type Answered = oneshot::Receiver<Result<(), CommitError>>;
@@ -168,6 +173,8 @@ enum Deed {
     Commit(Vec<(u8, u64, u64)>),
     /// A look, which fills the cache.
     Load(u8),
+    /// Of what waits there, every step was carried whose place in the row has its bit here.
+    Carry(Destination, u8),
     /// Closed and opened again.
     Reopen,
 }
@@ -177,6 +184,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     let deed = prop_oneof![
         8 => prop::collection::vec(one, 1..6).prop_map(Deed::Commit),
         3 => (0..3u8).prop_map(Deed::Load),
+        4 => (prop::sample::select(&Destination::ALL), any::<u8>()).prop_map(|(to, mask)| Deed::Carry(to, mask)),
         1 => Just(Deed::Reopen),
     ];
     prop::collection::vec(deed, 1..25)
@@ -185,12 +193,14 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Against a model: each commit is taken exactly if it is on the version that is then the newest.
+    /// Against a model: each commit is taken exactly if it is on the version that is then the newest, and its steps wait
+    /// in the order of commits until they were carried on, in whatever portions.
     #[test]
-    fn any_interleaving_of_commits_and_reopenings_keeps_exactly_what_was_acknowledged(deeds in deeds()) {
+    fn any_interleaving_of_commits_carrying_and_reopenings_keeps_exactly_what_was_acknowledged(deeds in deeds()) {
         let directory = tempfile::tempdir().unwrap();
         let settings = settings(&directory);
         let mut model: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
+        let mut waiting: BTreeMap<Destination, Vec<(AggregateId, u64)>> = BTreeMap::new();
         let id = |player: u8| -> AggregateId { format!("player/{player}").parse().unwrap() };
         runtime().block_on(async {
             let mut store = Embedded::open(&settings).unwrap();
@@ -214,6 +224,10 @@ proptest! {
                             if records.len() as u64 == expected {
                                 prop_assert_eq!(answered.await.unwrap(), Ok(()));
                                 records.extend((0..steps).map(|_| mark));
+                                for to in Destination::ALL.into_iter().filter(|to| destinations(mark).contains(*to)) {
+                                    let steps = (expected + 1..=expected + steps).map(|step| (id(player), step));
+                                    waiting.entry(to).or_default().extend(steps);
+                                }
                             } else {
                                 prop_assert_eq!(answered.await.unwrap(), Err(CommitError::Conflict));
                             }
@@ -222,6 +236,14 @@ proptest! {
                     Deed::Load(player) => {
                         let step = store.load(&id(player)).await.unwrap().map_or(0, |aggregate| aggregate.step);
                         prop_assert_eq!(step, model.get(&player).map_or(0, |records| records.len() as u64));
+                    }
+                    Deed::Carry(to, mask) => {
+                        let there = store.outbox(to, usize::MAX, usize::MAX).await.unwrap();
+                        let is_carried = |position: usize| mask >> (position % 8) & 1 == 1;
+                        let carried = there.into_iter().enumerate().filter(|(position, _)| is_carried(*position));
+                        store.carried(to, &carried.map(|(_, step)| step).collect::<Vec<_>>()).await.unwrap();
+                        let mut positions = 0..;
+                        waiting.entry(to).or_default().retain(|_| !positions.next().is_some_and(is_carried));
                     }
                     Deed::Reopen => {
                         store.close().await;
@@ -233,6 +255,11 @@ proptest! {
                     let records = store.records(&id(*player), 1..=u64::MAX).await.unwrap();
                     let expected: Vec<_> = (1..).zip(expected.iter().map(|mark| vec![*mark])).collect();
                     prop_assert_eq!(records, expected);
+                }
+                for to in Destination::ALL {
+                    let there = store.outbox(to, usize::MAX, usize::MAX).await.unwrap();
+                    let there: Vec<_> = there.into_iter().map(|step| (step.aggregate, step.step)).collect();
+                    prop_assert_eq!(&there, waiting.entry(to).or_default());
                 }
             }
             store.close().await;
