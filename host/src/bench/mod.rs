@@ -129,6 +129,8 @@ struct Hosted {
     single: Served,
     batched: Served,
     set_up: Duration,
+    /// How long it went on afterwards with what it had put off.
+    put_off: Duration,
     memory_before_bytes: u64,
     memory_after_bytes: u64,
     rounds: u64,
@@ -149,17 +151,21 @@ async fn measure_host(plan: &Plan, options: &[(&str, &str)]) -> anyhow::Result<H
     let start = std::time::Instant::now();
     let tokens = open_players(&server, plan).await?;
     let set_up = start.elapsed();
+    // What comes of the set-up is no part of a call.
+    server.rest().await?;
     let memory_before_bytes = server.memory_bytes()?;
     let load = Load::new(server.address(), plan.connections, tokens);
 
     let single = measure_load(plan.rounds, 1, "single", &load, &server).await?;
+    let put_off = server.rest().await?;
     let batched = measure_load(plan.rounds / plan.batch as u64, plan.batch, "batch", &load, &server).await?;
+    let put_off = put_off + server.rest().await?;
 
     let memory_after_bytes = server.memory_bytes()?;
     server.stop().await?;
     let rounds = single.figures.calls + batched.figures.calls;
     let disk_bytes = size_of(directory.path())?;
-    Ok(Hosted { single, batched, set_up, memory_before_bytes, memory_after_bytes, rounds, disk_bytes })
+    Ok(Hosted { single, batched, set_up, put_off, memory_before_bytes, memory_after_bytes, rounds, disk_bytes })
 }
 
 async fn measure_load(

@@ -1,6 +1,11 @@
 //! The servers that are measured, each in a process of its own: the host as it is shipped, and a bare handler.
 
-use std::{fs, path::Path, process::Stdio, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use axum::{Router, body::Bytes, http::header, response::IntoResponse, routing::post, serve::ListenerExt as _};
@@ -16,6 +21,13 @@ use super::OPERATOR_TOKEN;
 
 /// What the kernel counts processor time in, as it shows it: hundredths of a second on every kind of processor we run on.
 const TICK_MS: u64 = 10;
+
+/// How long a server is watched to see whether it still has something to do.
+const REST: Duration = Duration::from_millis(200);
+/// What a server that has nothing to do may take of the processor meanwhile: its clocks go on.
+const AT_REST_MAX: Duration = Duration::from_millis(20);
+/// How long a server may go on with what it has put off.
+const REST_WAIT_MAX: Duration = Duration::from_mins(5);
 
 /// A server in a process of its own.
 pub(super) struct ServerProcess {
@@ -89,6 +101,22 @@ impl ServerProcess {
         let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
         let ticks = ticks.sum::<Result<u64, _>>()?;
         Ok(Duration::from_millis(ticks * TICK_MS))
+    }
+
+    /// Waits until it has done what it had put off: tables to write, facts to count. How long it has worked on that.
+    pub(super) async fn rest(&self) -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        let mut before = self.processor_time()?;
+        loop {
+            let worked = start.elapsed();
+            anyhow::ensure!(worked < REST_WAIT_MAX, "the server does not come to rest");
+            tokio::time::sleep(REST).await;
+            let now = self.processor_time()?;
+            if now - before <= AT_REST_MAX {
+                return Ok(worked);
+            }
+            before = now;
+        }
     }
 
     /// Ends it in good order.
