@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::{
     limits::{DRAW_CHOICES_MAX, STEP_DRAWS_MAX},
-    text,
+    text::{self, Hex},
 };
 
 /// What a step's generator starts from.
@@ -46,7 +46,7 @@ impl fmt::Debug for Seed {
 
 impl Serialize for Seed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&HEXLOWER.encode_display(&self.0))
+        serializer.serialize_str(Hex::of(&self.0).as_ref())
     }
 }
 

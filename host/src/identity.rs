@@ -7,7 +7,7 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::text::text_in_json;
+use crate::text::{Hex, text_in_json};
 
 /// The text cannot be the name of such a thing; the message says what one looks like.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -82,7 +82,7 @@ macro_rules! name {
             }
         }
 
-        text_in_json!($name);
+        text_in_json!($name, as_str);
         text_schema!($name, $rule);
     };
 }
@@ -282,7 +282,7 @@ impl From<RoundId> for String {
 }
 
 text_in_json!(RoundId);
-text_in_json!(Digest);
+text_in_json!(Digest, hex);
 text_schema!(RoundId, "<aggregate>/<step>, as in player/alice/42");
 text_schema!(Digest, "SHA-256, 64 hexadecimal digits in lower case");
 
@@ -303,6 +303,10 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    fn hex(&self) -> Hex {
+        Hex::of(&self.0)
+    }
+
     /// The digest as bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
@@ -318,7 +322,7 @@ impl From<[u8; 32]> for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        HEXLOWER.encode_display(&self.0).fmt(f)
+        f.pad(self.hex().as_ref())
     }
 }
 

@@ -60,16 +60,18 @@ impl From<Json> for Arc<RawValue> {
 /// takes a fraction of reading it down to the last number.
 fn may_be_unreadable(text: &[u8]) -> bool {
     const DIGITS_MAX: usize = 300;
-    // Without branches, so that the compiler makes it many bytes at a time.
-    let brackets = text.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
+    // Without branches and with results as small as what they come from, so that the compiler makes it many bytes at a
+    // time; no more of them can be in so many bytes than such a result can count.
+    let brackets = |text: &[u8]| text.iter().map(|byte| u8::from((*byte == b'[') | (*byte == b'{'))).sum::<u8>();
+    let brackets: usize = text.chunks(usize::from(u8::MAX)).map(|text| usize::from(brackets(text))).sum();
     let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
-    let suspects = pairs.filter(|(first, second)| {
-        let exponent = first.is_ascii_digit() & second.eq_ignore_ascii_case(&b'e');
-        exponent | ((**first == b'\\') & (**second == b'u'))
+    let suspects = pairs.fold(0, |suspects, (first, second)| {
+        let exponent = first.is_ascii_digit() & (*second | 0x20 == b'e');
+        suspects | u8::from(exponent | ((*first == b'\\') & (*second == b'u')))
     });
     // A row of more digits has one at a multiple of their number.
     let mut in_rows = text.iter().step_by(DIGITS_MAX).skip(1);
-    brackets > JSON_DEPTH_MAX || suspects.count() > 0 || in_rows.any(u8::is_ascii_digit) && has_digits(text, DIGITS_MAX)
+    brackets > JSON_DEPTH_MAX || suspects > 0 || in_rows.any(u8::is_ascii_digit) && has_digits(text, DIGITS_MAX)
 }
 
 /// Whether there are more digits in a row.

@@ -126,7 +126,7 @@ impl FromStr for Currency {
     }
 }
 
-text_in_json!(Currency);
+text_in_json!(Currency, as_str);
 
 impl From<Currency> for String {
     fn from(currency: Currency) -> Self {

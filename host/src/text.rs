@@ -7,17 +7,26 @@ use std::{
     str::FromStr,
 };
 
+use data_encoding::HEXLOWER;
 use serde::{
     Deserializer,
     de::{Error, Visitor},
 };
 
-/// Has a type written as the text that it displays as, and read as it is parsed.
+/// Has a type written as the text that it displays as, and read as it is parsed. Where the type has a method that
+/// gives the text as a whole, the method's name spares the way through the formatter.
 macro_rules! text_in_json {
     ($type:ident) => {
+        text_in_json!(@ $type, |value, serializer| serializer.collect_str(value));
+    };
+    ($type:ident, $as_str:ident) => {
+        text_in_json!(@ $type, |value, serializer| serializer.serialize_str(value.$as_str().as_ref()));
+    };
+    (@ $type:ident, |$value:ident, $serializer:ident| $written:expr) => {
         impl serde::Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+            fn serialize<S: serde::Serializer>(&self, $serializer: S) -> Result<S::Ok, S::Error> {
+                let $value = self;
+                $written
             }
         }
 
@@ -30,6 +39,23 @@ macro_rules! text_in_json {
 }
 
 pub(crate) use text_in_json;
+
+/// 32 bytes as hexadecimal digits in lower case.
+pub(crate) struct Hex([u8; 64]);
+
+impl Hex {
+    pub(crate) fn of(bytes: &[u8; 32]) -> Self {
+        let mut digits = [0; 64];
+        HEXLOWER.encode_mut(bytes, &mut digits);
+        Self(digits)
+    }
+}
+
+impl AsRef<str> for Hex {
+    fn as_ref(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits are ASCII")
+    }
+}
 
 /// Parses what is read.
 ///
