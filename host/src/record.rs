@@ -1,7 +1,7 @@
 //! The step record: what a step observed and what it did. Records are append-only and chained per aggregate:
 //! each holds the digest of the one before, so none can be changed, dropped or added later without a trace.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -303,6 +303,8 @@ pub struct EncodedRecord {
     pub destinations: Destinations,
     /// The record's JSON.
     pub bytes: Vec<u8>,
+    /// The record itself, where it was made here and will be carried on: whoever carries it need not read it again.
+    pub made: Option<Arc<Record>>,
 }
 
 impl Record {
@@ -314,7 +316,7 @@ impl Record {
         let mut bytes = Vec::with_capacity(USUAL_BYTES);
         serde_json::to_writer(&mut bytes, self)?;
         let digest = Digest::of(&bytes);
-        Ok((EncodedRecord { step: self.step, destinations: self.destinations(), bytes }, digest))
+        Ok((EncodedRecord { step: self.step, destinations: self.destinations(), bytes, made: None }, digest))
     }
 
     /// Reads a stored record.

@@ -165,7 +165,8 @@ impl Store for Host {
             }
             let record = data.records[&(aggregate.clone(), *step)].clone();
             bytes += record.len();
-            waiting.push(Waiting { aggregate: aggregate.clone(), step: *step, place: *place, record });
+            let (aggregate, step, place) = (aggregate.clone(), *step, *place);
+            waiting.push(Waiting { aggregate, step, place, record: record.into(), made: None });
         }
         Ok(waiting)
     }

@@ -1,59 +1,14 @@
 //! From a step's record to the facts in it.
 
-use serde::Deserialize;
-
-use super::{Fact, FactId, Play, What};
+use super::{Fact, FactId, What};
 use crate::{
-    aggregate::Session,
-    identity::{AggregateId, GameId, ReleaseDigest, SessionId, SourceName},
-    money::Currency,
-    record::{Effect, Payment, RoundMark},
+    identity::SourceName,
+    record::{Act, Effect, Play, Record},
 };
 
-/// What of a [`Record`](crate::record::Record) makes facts. The rest of it, most of its bytes, is passed by unread.
-#[derive(Deserialize)]
-struct Told {
-    aggregate: AggregateId,
-    step: u64,
-    at_ms: u64,
-    act: Act,
-}
-
-/// See [`record::Act`](crate::record::Act).
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Act {
-    Created {},
-    SeedsRotated {},
-    SessionOpened(Session),
-    SessionClosed { session: SessionId },
-    Deposited(Payment),
-    Withdrawn(Payment),
-    Played(Played),
-}
-
-/// See [`record::Play`](crate::record::Play).
-#[derive(Deserialize)]
-struct Played {
-    session: SessionId,
-    currency: Currency,
-    game: GameId,
-    release: ReleaseDigest,
-    round: Option<RoundMark>,
-    #[serde(default)]
-    effects: Vec<Effect>,
-    void: Option<String>,
-}
-
-/// The facts of a step, from its record as it is stored. One that is wanted for tracking has some, another has none.
-///
-/// # Errors
-/// Where the bytes are no record.
-pub fn facts_of(source: &SourceName, record: &[u8]) -> Result<Vec<Fact>, serde_json::Error> {
-    serde_json::from_slice(record).map(|told| facts_of_told(source, &told))
-}
-
-fn facts_of_told(source: &SourceName, record: &Told) -> Vec<Fact> {
+/// The facts of a step, from its record. One that is wanted for tracking has some, another has none.
+#[must_use]
+pub fn facts_of(source: &SourceName, record: &Record) -> Vec<Fact> {
     let fact = |position, what| {
         let id = FactId { source: source.clone(), aggregate: record.aggregate.clone(), step: record.step, position };
         Fact { id, at_ms: record.at_ms, what }
@@ -76,12 +31,12 @@ fn facts_of_told(source: &SourceName, record: &Told) -> Vec<Fact> {
     }
 }
 
-fn event(play: &Played, effect: &Effect) -> Option<What> {
+fn event(play: &Play, effect: &Effect) -> Option<What> {
     let Effect::Event { name, props } = effect else { return None };
     Some(What::Event { play: place(play), name: name.clone(), props: props.clone() })
 }
 
-fn outcome(play: &Played) -> Option<What> {
+fn outcome(play: &Play) -> Option<What> {
     if let Some(reason) = &play.void {
         return Some(What::StepVoid { play: place(play), reason: reason.clone() });
     }
@@ -97,8 +52,8 @@ fn outcome(play: &Played) -> Option<What> {
     })
 }
 
-fn place(play: &Played) -> Play {
-    Play { game: play.game.clone(), release: play.release, session: play.session.clone() }
+fn place(play: &Play) -> super::Play {
+    super::Play { game: play.game.clone(), release: play.release, session: play.session.clone() }
 }
 
 #[cfg(test)]
@@ -110,7 +65,7 @@ mod tests {
 
     fn check(act: serde_json::Value, expected: &[(Kind, u16)]) {
         let record = samples::record(act.clone());
-        let facts = facts_of(&"main".parse().unwrap(), &record.encode().unwrap().0.bytes).unwrap();
+        let facts = facts_of(&"main".parse().unwrap(), &record);
         let found: Vec<_> = facts.iter().map(|fact| (fact.what.kind(), fact.id.position)).collect();
         assert_eq!(found, expected, "{act}");
         assert_eq!(record.destinations().tracking, !facts.is_empty(), "{act}");

@@ -51,7 +51,8 @@ impl Arriving {
                 _ => {}
             }
             if !is_there {
-                new.push(EncodedRecord { step, destinations: self.standing.waiting.destinations(step), bytes });
+                let destinations = self.standing.waiting.destinations(step);
+                new.push(EncodedRecord { step, destinations, bytes, made: None });
             }
         }
         // Before anything of it is written, where its records come in one.

@@ -37,8 +37,8 @@ impl NotificationCarrier {
     }
 
     fn notifications(&self, step: &Waiting) -> Result<Vec<Notification>, CarryError> {
-        let record = Record::decode(&step.record)
-            .map_err(|error| CarryError(format!("step {} of {}: {error}", step.step, step.aggregate)))?;
+        let record =
+            step.read().map_err(|error| CarryError(format!("step {} of {}: {error}", step.step, step.aggregate)))?;
         let Act::Played(play) = &record.act else { return Ok(Vec::new()) };
         let Ok(player) = step.aggregate.name().parse::<PlayerId>() else { return Ok(Vec::new()) };
         let of = |(ordinal, effect): (usize, &Effect)| {

@@ -11,6 +11,7 @@ mod walk;
 use std::{ops::RangeInclusive, sync::Arc};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use thiserror::Error;
 
 pub use self::couchbase::{Couchbase, Settings as CouchbaseSettings};
@@ -28,7 +29,7 @@ use crate::{
     cluster::{ClusterError, NotWritten},
     identity::{AggregateId, GameId, ReleaseDigest},
     listing::{Act, Listing},
-    record::{Destination, EncodedRecord},
+    record::{Destination, EncodedRecord, Record},
 };
 
 /// New steps of one aggregate.
@@ -55,7 +56,9 @@ pub struct Waiting {
     /// Its place in the outbox, where the store's order is not that of aggregates and steps; the store's own.
     pub place: u64,
     /// Its record.
-    pub record: Vec<u8>,
+    pub record: Bytes,
+    /// The same, where this host has made it lately.
+    pub made: Option<Arc<Record>>,
 }
 
 impl Waiting {
@@ -63,7 +66,15 @@ impl Waiting {
     #[must_use]
     pub fn without_record(&self) -> Self {
         let Self { aggregate, step, place, .. } = self;
-        Self { aggregate: aggregate.clone(), step: *step, place: *place, record: Vec::new() }
+        Self { aggregate: aggregate.clone(), step: *step, place: *place, record: Bytes::new(), made: None }
+    }
+
+    /// Its record, read where that is needed.
+    ///
+    /// # Errors
+    /// Where its bytes are no record.
+    pub fn read(&self) -> Result<Arc<Record>, serde_json::Error> {
+        self.made.clone().map_or_else(|| Record::decode(&self.record).map(Arc::new), Ok)
     }
 }
 

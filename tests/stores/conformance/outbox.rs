@@ -38,7 +38,7 @@ pub(crate) async fn of_hosts<'a>(hosts: impl IntoIterator<Item = &'a dyn Store>)
     for host in hosts {
         for to in Destination::ALL {
             for Waiting { aggregate, step, record, .. } in waiting(host, to, usize::MAX).await {
-                assert_eq!(host.records(&aggregate, step..=step).await.unwrap(), [(step, record)]);
+                assert_eq!(host.records(&aggregate, step..=step).await.unwrap(), [(step, record.to_vec())]);
                 steps.insert((to, aggregate, step));
             }
         }

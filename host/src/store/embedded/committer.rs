@@ -167,7 +167,7 @@ impl Worker {
                     for record in &commit.records {
                         let key = Slice::from(numbered_key(id, record.step));
                         let bytes = Slice::from(record.bytes.as_slice());
-                        added.push(record.destinations, &key, &bytes);
+                        added.push(record, &key, &bytes);
                         batch.insert(&tables.records, key, bytes);
                     }
                 }

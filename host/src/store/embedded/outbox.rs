@@ -20,7 +20,7 @@ use super::{
     recent::{Recent, Seen, Step},
     tables::unavailable,
 };
-use crate::record::{Destination, Destinations};
+use crate::record::{Destination, EncodedRecord};
 
 /// Steps come and go, and little of them need ever be written to a table.
 const MEMTABLE_BYTES: u64 = 16 << 20;
@@ -195,10 +195,11 @@ impl Added {
         Self { next_place, notifications: Vec::new(), tracking: Vec::new() }
     }
 
-    /// Adds a step for these destinations.
-    pub(super) fn push(&mut self, to: Destinations, key: &Slice, record: &Slice) {
-        for to in Destination::ALL.into_iter().filter(|destination| to.contains(*destination)) {
-            let step = Step { place: self.next_place, key: key.clone(), record: record.clone() };
+    /// Adds a step of this record for its destinations.
+    pub(super) fn push(&mut self, record: &EncodedRecord, key: &Slice, bytes: &Slice) {
+        for to in Destination::ALL.into_iter().filter(|to| record.destinations.contains(*to)) {
+            let (key, made) = (key.clone(), record.made.clone());
+            let step = Step { place: self.next_place, key, record: bytes.clone(), made };
             self.next_place += 1;
             match to {
                 Destination::Notifications => self.notifications.push(step),

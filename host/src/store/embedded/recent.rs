@@ -1,15 +1,19 @@
 //! The steps of a queue of the outbox that were committed lately, so that a carrier that keeps up need not read them
 //! again. The database has them all: what does not fit in here is found there.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use fjall::Slice;
+
+use crate::record::Record;
 
 /// Keys and records that are kept for a carrier that is a little behind. They are shared with the database's own memory
 /// as long as it has them there.
 const BYTES_MAX: usize = 32 << 20;
 /// What a step takes besides.
 const STEP_BYTES: usize = 128;
+/// What a record takes in memory, in its lengths as JSON: a guess.
+const RECORD_LENGTHS: usize = 3;
 
 /// A step that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,11 +23,13 @@ pub(super) struct Step {
     /// The key of its record.
     pub(super) key: Slice,
     pub(super) record: Slice,
+    pub(super) made: Option<Arc<Record>>,
 }
 
 impl Step {
     fn bytes(&self) -> usize {
-        STEP_BYTES + self.key.len() + self.record.len()
+        let made = self.made.as_ref().map_or(0, |_| RECORD_LENGTHS * self.record.len());
+        STEP_BYTES + self.key.len() + self.record.len() + made
     }
 }
 
@@ -108,7 +114,7 @@ mod tests {
     use super::*;
 
     fn step(place: u64) -> Step {
-        Step { place, key: Slice::from([]), record: Slice::from([0; 100]) }
+        Step { place, key: Slice::from([]), record: Slice::from([0; 100]), made: None }
     }
 
     fn recent(places: impl IntoIterator<Item = u64>) -> Recent {

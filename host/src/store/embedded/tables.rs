@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable as _};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -115,9 +116,9 @@ impl Tables {
         bytes_max: usize,
     ) -> Result<Vec<Waiting>, StoreError> {
         if let Some(steps) = self.outbox.recent(to, steps_max, bytes_max) {
-            let waiting = steps.into_iter().map(|Step { place, key, record }| {
+            let waiting = steps.into_iter().map(|Step { place, key, record, made }| {
                 let (aggregate, step) = read_step_key(&key)?;
-                Ok(Waiting { aggregate, step, place, record: record.to_vec() })
+                Ok(Waiting { aggregate, step, place, record: Bytes::from_owner(record), made })
             });
             return waiting.collect();
         }
@@ -130,9 +131,9 @@ impl Tables {
             let (aggregate, step) = read_step_key(&key)?;
             let record = snapshot.get(&self.records, &key).map_err(unavailable)?;
             let missing = || StoreError::Corrupt(format!("the record of step {step} of {aggregate} is missing"));
-            let record = record.ok_or_else(missing)?.to_vec();
+            let record = Bytes::from_owner(record.ok_or_else(missing)?);
             bytes += record.len();
-            waiting.push(Waiting { aggregate, step, place, record });
+            waiting.push(Waiting { aggregate, step, place, record, made: None });
             if bytes >= bytes_max {
                 break;
             }

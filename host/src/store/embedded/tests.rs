@@ -49,6 +49,7 @@ fn commit(player: &str, expected: u64, steps: u64, mark: u8) -> Commit {
         step,
         destinations: destinations(mark),
         bytes: vec![mark],
+        made: None,
     });
     Commit { expected, records: records.collect(), aggregate: Arc::new(aggregate), under_way: 1 }
 }

@@ -126,7 +126,7 @@ mod tests {
                     Destinations { notifications: number % 3 == 0, tracking: number % 5 == 0 && step != 2 };
                 let to = Destination::ALL.into_iter().filter(|to| destinations.contains(*to));
                 to.for_each(|to| waiting.insert(to, step));
-                EncodedRecord { step, destinations, bytes: b"{}".to_vec() }
+                EncodedRecord { step, destinations, bytes: b"{}".to_vec(), made: None }
             });
             let records = records.collect();
             expected.insert(aggregate.id.clone(), waiting);
