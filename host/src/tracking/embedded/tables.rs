@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable as _, Snapshot};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable as _, Snapshot};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _};
 
 use super::keys;
@@ -14,7 +14,7 @@ use crate::{
 
 /// Of facts, and of counts: less memory than the default, and lookups in smaller tables of it are faster.
 const MEMTABLE_BYTES: u64 = 16 << 20;
-/// Facts are written once and never changed: their values stay out of compaction.
+/// Facts are written once and never changed: their values stay out of compaction, and are too small to be compressed.
 const FACT_SEPARATION_BYTES: u32 = 128;
 
 #[derive(Clone)]
@@ -81,7 +81,9 @@ impl Tables {
     pub(super) fn open(directory: &Path) -> Result<Self, fjall::Error> {
         let database = Database::builder(directory).worker_threads(1).open()?;
         let facts = database.keyspace("facts", || {
-            let separation = KvSeparationOptions::default().separation_threshold(FACT_SEPARATION_BYTES);
+            let separation = KvSeparationOptions::default()
+                .separation_threshold(FACT_SEPARATION_BYTES)
+                .compression(CompressionType::None);
             KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).with_kv_separation(Some(separation))
         })?;
         let counts =
