@@ -1,5 +1,5 @@
-//! Lanes: one queue for each aggregate that has requests on their way. A lane comes into being with its first request
-//! and is gone when nothing waits in it.
+//! Lanes: one queue for each aggregate that has requests on their way. A lane comes into being with its first request,
+//! whose caller runs it, and is gone when nothing waits in it.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -39,21 +39,20 @@ impl Lanes {
         Self { shards, hasher: RandomState::new(), groups, emptied: Notify::new(), count: AtomicUsize::new(0) }
     }
 
-    /// Puts a job at the end of its lane.
-    pub(super) fn enter(self: &Arc<Self>, id: &AggregateId, job: Job) -> Result<(), ErrorReply> {
+    /// Puts a job at the end of its lane. Where that is a new one it is for the caller to run.
+    pub(super) fn enter(self: &Arc<Self>, id: &AggregateId, job: Job) -> Result<Option<Run>, ErrorReply> {
         let mut queues = self.queues(id);
         if let Some(queue) = queues.get_mut(id) {
             if queue.len() >= LANE_CALLS_MAX {
                 return Err(overloaded());
             }
             queue.push_back(job);
-            return Ok(());
+            return Ok(None);
         }
         queues.insert(id.clone(), VecDeque::from([job]));
         self.count.fetch_add(1, Ordering::Relaxed);
         drop(queues);
-        tokio::spawn(Run { lanes: self.clone(), id: id.clone() }.run());
-        Ok(())
+        Ok(Some(Run { lanes: self.clone(), id: id.clone(), is_over: false }))
     }
 
     /// Waits until every lane is gone.
@@ -79,17 +78,18 @@ fn lock(shard: &Mutex<Queues>) -> MutexGuard<'_, Queues> {
 }
 
 /// Runs a lane until nothing waits in it.
-struct Run {
+pub(super) struct Run {
     lanes: Arc<Lanes>,
     id: AggregateId,
+    is_over: bool,
 }
 
 impl Run {
-    async fn run(self) {
+    pub(super) async fn run(mut self) {
         while let Some(jobs) = self.next_group() {
-            // A task is moved to its place and out of it again; what is boxed is not.
-            Box::pin(self.lanes.groups.run(&self.id, jobs, &self.lanes.count)).await;
+            self.lanes.groups.run(&self.id, jobs, &self.lanes.count).await;
         }
+        self.is_over = true;
     }
 
     /// What waits, as far as it may be committed together; the lane is gone if nothing does.
@@ -109,11 +109,11 @@ impl Run {
 }
 
 impl Drop for Run {
-    /// A lane that has ended is gone already, and one of the same name may have begun since. After a panic the lane
-    /// must not stay behind: whoever waits in it is told, by the loss of their job.
+    /// A lane that has ended is gone already, and one of the same name may have begun since. After a panic, or where
+    /// the runtime ends, the lane must not stay behind: whoever waits in it is told, by the loss of their job.
     fn drop(&mut self) {
         self.lanes.count.fetch_sub(1, Ordering::Relaxed);
-        if std::thread::panicking() {
+        if !self.is_over {
             let left = self.lanes.queues(&self.id).remove(&self.id);
             let jobs = left.map_or(0, |queue| queue.len());
             tracing::error!(aggregate = %self.id, jobs, "a lane has failed");
@@ -123,7 +123,9 @@ impl Drop for Run {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::path::Path;
+
     use tokio::sync::oneshot;
 
     use super::*;
@@ -138,12 +140,11 @@ mod tests {
         store::{Embedded, Store as _},
     };
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_request_that_comes_as_its_lane_ends_is_kept() {
-        let directory = tempfile::tempdir().unwrap();
+    /// Lanes over a store in this directory, without games.
+    pub(in super::super) async fn lanes(directory: &Path) -> (Arc<Lanes>, Arc<Embedded>) {
         let config = Config::default();
-        let store = Arc::new(Embedded::open(&config.embedded_store(directory.path().join("store"))).unwrap());
-        let engine = Arc::new(Engine::start(config.engine(directory.path().join("artefacts"))).unwrap());
+        let store = Arc::new(Embedded::open(&config.embedded_store(directory.join("store"))).unwrap());
+        let engine = Arc::new(Engine::start(config.engine(directory.join("artefacts"))).unwrap());
         let catalog = Catalog::open(engine.clone(), store.clone(), config.catalog().unwrap()).await.unwrap();
         let lanes = Arc::new(Lanes::new(Groups {
             store: store.clone(),
@@ -153,17 +154,24 @@ mod tests {
             grants: Arc::default(),
             fair: FairGames::none(),
         }));
+        (lanes, store)
+    }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_request_that_comes_as_its_lane_ends_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let (lanes, store) = lanes(directory.path()).await;
         let id: AggregateId = "player/alice".parse().unwrap();
         lanes.queues(&id).insert(id.clone(), VecDeque::new());
         lanes.count.store(1, Ordering::Relaxed);
-        let ending = Run { lanes: lanes.clone(), id: id.clone() };
+        let mut ending = Run { lanes: lanes.clone(), id: id.clone(), is_over: false };
         assert!(ending.next_group().is_none());
+        ending.is_over = true;
         // Another lane of the same name begins before the one that has ended is dropped.
         let (answer, answered) = oneshot::channel();
         let job = Job { request: Request::Create, key: None, seed: Seed::fresh(), session_entropy: [0; 16], answer };
         lanes.queues(&id).insert(id.clone(), VecDeque::from([job]));
-        let next = Run { lanes: lanes.clone(), id };
+        let next = Run { lanes: lanes.clone(), id, is_over: false };
         drop(ending);
         next.run().await;
         assert_eq!(answered.await.unwrap().unwrap().as_str(), r#"{"player":"alice"}"#);

@@ -2,10 +2,12 @@
 //!
 //! Every aggregate has a lane, in which its requests run in the order they came in. What waits in a lane together is
 //! run one after the other in memory and committed as one; each is still a step of its own, whole or not at all.
-//! The work is done in tasks of its own: a client that hangs up never leaves half a step.
+//! The caller that finds a lane empty runs it until its own answer is there; the rest, and all of it where the caller
+//! goes away, is run by a task of its own: a client that hangs up never leaves half a step.
 
 mod account;
 mod again;
+mod answering;
 mod fairness;
 mod group;
 mod lane;
@@ -18,6 +20,7 @@ use std::{future::Future, sync::Arc};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use self::answering::Answering;
 pub use self::{
     account::{PaymentRequest, SessionRequest},
     again::{NotAgain, again},
@@ -103,12 +106,8 @@ impl Steps {
     ) -> impl Future<Output = Outcome> + Send + use<> {
         let (answer, answered) = oneshot::channel();
         let job = Job { request, key, seed: Seed::fresh(), session_entropy: rand::random(), answer };
-        let admitted = self.lanes.enter(id, job);
-        async move {
-            admitted?;
-            // The lane drops a job unanswered only where its own code has failed; what it did is in the log.
-            answered.await.unwrap_or_else(|_| Err(ErrorReply::internal()))
-        }
+        let admitted = self.lanes.enter(id, job).map(|run| Answering::new(run, answered));
+        async move { admitted?.await }
     }
 
     /// Waits until no request is on its way.
