@@ -359,7 +359,8 @@ async fn handle(
         store.data_mut().begin_migration();
     }
     let start = std::time::Instant::now();
-    let (instance, game) = release.instantiate(&mut *store).await.map_err(NoInstance::unless_by_game)?;
+    let instance = release.instantiate(&mut *store).await.map_err(NoInstance::unless_by_game)?;
+    let handle = release.handle(&mut *store, &instance)?;
     timing.instantiate = start.elapsed();
     if let Some(from) = migrate_from {
         migration::migrate(store, release, &instance, from).await?;
@@ -374,7 +375,7 @@ async fn handle(
         method: call.method,
         params: call.params.as_str().to_owned(),
     };
-    let outcome = game.call_handle(&mut *store, &call).await;
+    let outcome = handle.call_async(&mut *store, (&call,)).await.map(|(outcome,)| outcome);
     timing.guest = start.elapsed() - timing.instantiate;
     outcome
 }

@@ -7,14 +7,17 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use wasmtime::{
     AsContextMut,
-    component::{Instance, InstancePre},
+    component::{ComponentExportIndex, Instance, InstancePre, TypedFunc},
 };
 
 use super::{CONTRACT_VERSION, Engine, Malfunction, contract::Claims, step_state::StepState};
 use crate::{
-    bindings::exports::croupier::game::{
-        game::{self, Descriptor as GuestDescriptor},
-        migration, simulation,
+    bindings::{
+        croupier::game::types::{Call as GuestCall, Fault as GuestFault, Reply as GuestReply},
+        exports::croupier::game::{
+            game::{self, Descriptor as GuestDescriptor},
+            migration, simulation,
+        },
     },
     identity::{GameId, ReleaseDigest},
     json::Json,
@@ -37,9 +40,14 @@ pub struct Release {
 struct Linked {
     instances: InstancePre<StepState>,
     game: game::GuestIndices,
+    /// The one function that every step calls: to look up the others with it costs as much as a host call.
+    handle: ComponentExportIndex,
     migration: Option<migration::GuestIndices>,
     simulation: Option<simulation::GuestIndices>,
 }
+
+/// What answers calls in an instance.
+pub(super) type Handle<'a> = TypedFunc<(&'a GuestCall,), (Result<GuestReply, GuestFault>,)>;
 
 /// What a game says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,7 +177,8 @@ impl Engine {
         let _place = self.describing.acquire().await;
         let mut store = self.store(StepState::describing(&self.settings));
         let described = async {
-            let (instance, game) = linked.instantiate(&mut store).await?;
+            let instance = linked.instances.instantiate_async(&mut store).await?;
+            let game = linked.game.load(&mut store, &instance)?;
             let descriptor = game.call_describe(&mut store).await?;
             let Some(migration) = &linked.migration else { return Ok((descriptor, None)) };
             let version = migration.load(&mut store, &instance)?.call_version(&mut store).await?;
@@ -196,16 +205,11 @@ impl Linked {
         let game = game::GuestIndices::new(&instances)?;
         let migration = claims.migrates().then(|| migration::GuestIndices::new(&instances)).transpose()?;
         let simulation = claims.simulates().then(|| simulation::GuestIndices::new(&instances)).transpose()?;
-        Ok(Self { instances, game, migration, simulation })
-    }
-
-    async fn instantiate(
-        &self,
-        mut store: impl AsContextMut<Data = StepState>,
-    ) -> wasmtime::Result<(Instance, game::Guest)> {
-        let instance = self.instances.instantiate_async(&mut store).await?;
-        let game = self.game.load(&mut store, &instance)?;
-        Ok((instance, game))
+        let component = instances.component();
+        let exports = component.get_export_index(None, &format!("croupier:game/game@{CONTRACT_VERSION}"));
+        let handle = exports.and_then(|exports| component.get_export_index(Some(&exports), "handle"));
+        let handle = handle.ok_or_else(|| wasmtime::Error::msg("it exports no `handle`"))?;
+        Ok(Self { instances, game, handle, migration, simulation })
     }
 }
 
@@ -239,11 +243,17 @@ impl Release {
         &self.places
     }
 
-    pub(super) async fn instantiate(
+    pub(super) async fn instantiate(&self, store: impl AsContextMut<Data = StepState>) -> wasmtime::Result<Instance> {
+        self.linked.instances.instantiate_async(store).await
+    }
+
+    /// What answers calls in an instance of this release.
+    pub(super) fn handle<'a>(
         &self,
         store: impl AsContextMut<Data = StepState>,
-    ) -> wasmtime::Result<(Instance, game::Guest)> {
-        self.linked.instantiate(store).await
+        instance: &Instance,
+    ) -> wasmtime::Result<Handle<'a>> {
+        instance.get_typed_func(store, &self.linked.handle)
     }
 
     /// The migration of an instance of this release.

@@ -152,7 +152,7 @@ impl Engine {
         let mut store = self.store(StepState::describing(&self.settings));
         store.set_hostcall_fuel(BYTES_MAX);
         let simulation = async {
-            let (instance, _) = release.instantiate(&mut store).await?;
+            let instance = release.instantiate(&mut store).await?;
             release.simulation(&mut store, &instance)
         };
         let simulation = simulation.await.map_err(|error: wasmtime::Error| malfunction(&error, &store))?;
