@@ -92,13 +92,13 @@ fn write_speed(f: &mut fmt::Formatter<'_>, plan: &Plan, speed: &Speed) -> fmt::R
     for (what, hosted) in [("croupier", hosted), ("without tracking", untracked)] {
         writeln!(
             f,
-            "{what}: memory {} MiB with {} players ready ({:.1?}), {} MiB after {} rounds and {:.1?} of work put off; {} MiB on disk",
+            "{what}: memory {} MiB with {} players ready ({:.1?}), {} MiB after {} rounds and {:.1} s of work put off; {} MiB on disk",
             hosted.memory_before_bytes >> 20,
             plan.players,
             hosted.set_up,
             hosted.memory_after_bytes >> 20,
             hosted.rounds,
-            hosted.put_off,
+            hosted.put_off.as_secs_f64(),
             hosted.disk_bytes >> 20,
         )?;
     }
