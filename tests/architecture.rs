@@ -46,7 +46,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("ledger", &["aggregate", "identity", "money", "record", "store"]),
     ("moving", &["aggregate", "identity", "ledger", "listing", "record", "store"]),
     ("relay", &["limits", "record", "store"]),
-    ("facts", &["aggregate", "identity", "json", "limits", "money", "record"]),
+    ("facts", &["identity", "json", "limits", "money", "record"]),
     ("templates", &["identity", "json", "limits", "notifications"]),
     ("providers", &["identity", "json", "limits", "notifications"]),
     ("queue", &["clock", "notifications", "store"]),
