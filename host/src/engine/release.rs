@@ -206,7 +206,7 @@ impl Linked {
         let migration = claims.migrates().then(|| migration::GuestIndices::new(&instances)).transpose()?;
         let simulation = claims.simulates().then(|| simulation::GuestIndices::new(&instances)).transpose()?;
         let component = instances.component();
-        let exports = component.get_export_index(None, &format!("croupier:game/game@{CONTRACT_VERSION}"));
+        let exports = component.get_export_index(None, format!("croupier:game/game@{CONTRACT_VERSION}"));
         let handle = exports.and_then(|exports| component.get_export_index(Some(&exports), "handle"));
         let handle = handle.ok_or_else(|| wasmtime::Error::msg("it exports no `handle`"))?;
         Ok(Self { instances, game, handle, migration, simulation })
@@ -253,7 +253,7 @@ impl Release {
         store: impl AsContextMut<Data = StepState>,
         instance: &Instance,
     ) -> wasmtime::Result<Handle<'a>> {
-        instance.get_typed_func(store, &self.linked.handle)
+        instance.get_typed_func(store, self.linked.handle)
     }
 
     /// The migration of an instance of this release.
