@@ -360,7 +360,7 @@ async fn handle(
     }
     let start = std::time::Instant::now();
     let instance = release.instantiate(&mut *store).await.map_err(NoInstance::unless_by_game)?;
-    let handle = release.handle(&mut *store, &instance)?;
+    let handle = release.handle(&mut *store, &instance).map_err(NoInstance::unless_by_game)?;
     timing.instantiate = start.elapsed();
     if let Some(from) = migrate_from {
         migration::migrate(store, release, &instance, from).await?;

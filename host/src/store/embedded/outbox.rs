@@ -120,14 +120,20 @@ impl Outbox {
         self.queue(to).grown.notified().await;
     }
 
-    /// Places and records' keys, oldest first.
+    /// No entry that is there, or will be, has a place before this one.
+    pub(super) fn first(&self, to: Destination) -> u64 {
+        self.queue(to).first.load(Ordering::Relaxed)
+    }
+
+    /// Places and records' keys, oldest first. `first` was asked for before the snapshot was taken: in an older one an
+    /// entry that was carried in part since lies before its new place.
     pub(super) fn oldest(
         &self,
         to: Destination,
+        first: u64,
         snapshot: &Snapshot,
     ) -> impl Iterator<Item = Result<(u64, UserValue), StoreError>> + '_ {
         let queue = self.queue(to);
-        let first = queue.first.load(Ordering::Relaxed);
         let entries = snapshot.range(&queue.waiting, first.to_be_bytes()..).enumerate();
         flattened(entries.map(|(number, entry)| {
             let entry = read_entry(&entry.value().map_err(unavailable)?)?;
@@ -160,7 +166,7 @@ impl Outbox {
         let snapshot = database.snapshot();
         let mut batch = database.batch();
         // The oldest of these steps may have others before it in its entry.
-        let first = queue.first.load(Ordering::Relaxed).min(*oldest);
+        let first = self.first(to).min(*oldest);
         let before = snapshot.range(&queue.waiting, first.to_be_bytes()..=oldest.to_be_bytes()).next_back();
         let before = before.map(|entry| entry.key().map_err(unavailable)).transpose()?;
         let from = before.unwrap_or_else(|| UserKey::from(oldest.to_be_bytes()));

@@ -127,9 +127,9 @@ impl Tables {
         }
         let mut waiting = Vec::new();
         let mut bytes = 0;
-        let seen = self.outbox.seen(to);
+        let (seen, first) = (self.outbox.seen(to), self.outbox.first(to));
         let snapshot = self.database.snapshot();
-        for entry in self.outbox.oldest(to, &snapshot).take(steps_max) {
+        for entry in self.outbox.oldest(to, first, &snapshot).take(steps_max) {
             let (place, key) = entry?;
             let (aggregate, step) = read_step_key(&key)?;
             let record = snapshot.get(&self.records, &key).map_err(unavailable)?;

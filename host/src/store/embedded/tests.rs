@@ -167,6 +167,32 @@ fn a_flush_that_fails_in_the_background_fails_the_store_and_loses_nothing() {
     });
 }
 
+/// Somebody looks who was kept between two others: they find what was there, and hide nothing from those who come after.
+#[test]
+fn an_old_look_at_the_outbox_hides_nothing_from_a_new_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(&directory);
+    runtime().block_on(async {
+        let store = Embedded::open(&settings).unwrap();
+        let (tables, to) = (&store.tables, Destination::Tracking);
+        for (player, steps) in [("alice", 5), ("bob", 3)] {
+            store.commit(commit(player, 0, steps, 3)).await.unwrap();
+        }
+        let (first, old) = (tables.outbox.first(to), tables.database.snapshot());
+        let places = |steps: &[Waiting]| steps.iter().map(|step| step.place).collect::<Vec<_>>();
+        let carried = tables.waiting(to, 2, usize::MAX).unwrap();
+        tables.carried(to, &places(&carried)).unwrap();
+        // A look raises the hint, which must not be past what is there.
+        assert_eq!(places(&tables.waiting(to, 10, usize::MAX).unwrap()), [2, 3, 4, 5, 6, 7]);
+        let seen = tables.outbox.oldest(to, first, &old).map(|step| step.unwrap().0);
+        assert_eq!(seen.collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
+        let first = tables.outbox.first(to);
+        let seen = tables.outbox.oldest(to, first, &tables.database.snapshot()).map(|step| step.unwrap().0);
+        assert_eq!(seen.collect::<Vec<_>>(), [2, 3, 4, 5, 6, 7]);
+        store.close().await;
+    });
+}
+
 /// What is done to a store.
 #[derive(Clone, Debug)]
 enum Deed {
