@@ -322,7 +322,7 @@ impl From<[u8; 32]> for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.hex().as_ref())
+        f.write_str(self.hex().as_ref())
     }
 }
 

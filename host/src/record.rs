@@ -287,6 +287,11 @@ impl Destinations {
         }
     }
 
+    /// Those of the set.
+    pub fn iter(self) -> impl Iterator<Item = Destination> {
+        Destination::ALL.into_iter().filter(move |destination| self.contains(*destination))
+    }
+
     /// Those of both sets.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

@@ -111,7 +111,7 @@ impl Store for Host {
         }
         for record in records {
             let key = (id.clone(), record.step);
-            for to in Destination::ALL.into_iter().filter(|to| record.destinations.contains(*to)) {
+            for to in record.destinations.iter() {
                 let place = data.places;
                 data.places += 1;
                 data.outbox.insert((to, place), key.clone());

@@ -18,6 +18,11 @@ const MIGRATION: &str = "migration";
 /// See [`MIGRATION`].
 const SIMULATION: &str = "simulation";
 
+/// The name of one of the contract's interfaces, in the version that this host speaks.
+pub(super) fn interface(name: &str) -> String {
+    format!("{PACKAGE}{name}@{CONTRACT_VERSION}")
+}
+
 /// What a component's names say of the contract.
 pub(super) struct Claims {
     imports: Vec<String>,

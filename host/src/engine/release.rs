@@ -10,7 +10,11 @@ use wasmtime::{
     component::{ComponentExportIndex, Instance, InstancePre, TypedFunc},
 };
 
-use super::{CONTRACT_VERSION, Engine, Malfunction, contract::Claims, step_state::StepState};
+use super::{
+    CONTRACT_VERSION, Engine, Malfunction,
+    contract::{self, Claims},
+    step_state::StepState,
+};
 use crate::{
     bindings::{
         croupier::game::types::{Call as GuestCall, Fault as GuestFault, Reply as GuestReply},
@@ -206,7 +210,7 @@ impl Linked {
         let migration = claims.migrates().then(|| migration::GuestIndices::new(&instances)).transpose()?;
         let simulation = claims.simulates().then(|| simulation::GuestIndices::new(&instances)).transpose()?;
         let component = instances.component();
-        let exports = component.get_export_index(None, format!("croupier:game/game@{CONTRACT_VERSION}"));
+        let exports = component.get_export_index(None, contract::interface("game"));
         let handle = exports.and_then(|exports| component.get_export_index(Some(&exports), "handle"));
         let handle = handle.ok_or_else(|| wasmtime::Error::msg("it exports no `handle`"))?;
         Ok(Self { instances, game, handle, migration, simulation })

@@ -9,7 +9,7 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::{Outcome, lane::Run};
+use super::Outcome;
 use crate::errors::ErrorReply;
 
 /// A job's answer. The first of a lane runs it in the caller's own task, which spares a task and the way to it; once it is
@@ -22,9 +22,13 @@ pub(super) struct Answering {
 }
 
 impl Answering {
-    pub(super) fn new(run: Option<Run>, answered: oneshot::Receiver<Outcome>) -> Self {
+    /// `run` runs the lane, where that is for this caller to do.
+    pub(super) fn new(
+        run: Option<impl Future<Output = ()> + Send + 'static>,
+        answered: oneshot::Receiver<Outcome>,
+    ) -> Self {
         // A panic is told as it would be in a task: whoever waits loses their job, and what it was is in the log.
-        let run = run.map(|run| AssertUnwindSafe(run.run()).catch_unwind().map(drop));
+        let run = run.map(|run| AssertUnwindSafe(run).catch_unwind().map(drop));
         Self { run: run.map(|run| Box::pin(run) as _), answered, is_begun: false }
     }
 }
@@ -127,8 +131,6 @@ mod tests {
             let _answer = answer;
             panic!("as it was meant to");
         };
-        let run = AssertUnwindSafe(run).catch_unwind().map(drop);
-        let answering = Answering { run: Some(Box::pin(run)), answered, is_begun: false };
-        assert_eq!(answering.await.unwrap_err().code, ErrorReply::internal().code);
+        assert_eq!(Answering::new(Some(run), answered).await.unwrap_err().code, ErrorReply::internal().code);
     }
 }

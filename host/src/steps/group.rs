@@ -18,7 +18,7 @@ use crate::{
     limits::CONFLICT_RETRIES_MAX,
     money::Transfer,
     notifications::Grants,
-    record::{Act, Destination, Destinations, EncodedRecord, FORMAT, Record, Reply},
+    record::{Act, Destinations, EncodedRecord, FORMAT, Record, Reply},
     store::{Commit, CommitError, Store, StoreError},
 };
 
@@ -222,7 +222,7 @@ impl Draft {
     fn into_commit(self, destinations: Destinations, under_way: usize) -> Commit {
         let records = self.records.into_iter().map(|(record, encoded)| {
             let destinations = encoded.destinations.and(destinations);
-            let is_carried = Destination::ALL.into_iter().any(|to| destinations.contains(to));
+            let is_carried = destinations != Destinations::default();
             EncodedRecord { destinations, made: is_carried.then(|| Arc::new(record)), ..encoded }
         });
         Commit { expected: self.expected, aggregate: self.aggregate, records: records.collect(), under_way }

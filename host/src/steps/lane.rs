@@ -89,18 +89,16 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) async fn run(mut self) {
-        while let Some(jobs) = self.next_group() {
+        let mut next = self.next_group();
+        while let Some(jobs) = next {
             self.lanes.groups.run(&self.id, jobs, &self.lanes.count).await;
-            if self.has_more() {
+            next = self.next_group();
+            if next.is_some() {
                 // Whoever runs the lane and was answered goes their way now; the rest is for another.
                 tokio::task::yield_now().await;
             }
         }
         self.is_over = true;
-    }
-
-    fn has_more(&self) -> bool {
-        self.lanes.queues(&self.id).get(&self.id).is_some_and(|queue| !queue.is_empty())
     }
 
     /// What waits, as far as it may be committed together; the lane is gone if nothing does.

@@ -28,7 +28,10 @@ pub use self::{
     play::{PlayRequest, close_round},
     view::{HistoryQuery, View},
 };
-use self::{group::Groups, lane::Lanes};
+use self::{
+    group::Groups,
+    lane::{Lanes, Run},
+};
 use crate::{
     catalog::Catalog,
     chance::Seed,
@@ -106,7 +109,7 @@ impl Steps {
     ) -> impl Future<Output = Outcome> + Send + use<> {
         let (answer, answered) = oneshot::channel();
         let job = Job { request, key, seed: Seed::fresh(), session_entropy: rand::random(), answer };
-        let admitted = self.lanes.enter(id, job).map(|run| Answering::new(run, answered));
+        let admitted = self.lanes.enter(id, job).map(|run| Answering::new(run.map(Run::run), answered));
         async move { admitted?.await }
     }
 

@@ -20,8 +20,7 @@ impl Outbox {
     pub(crate) fn of(records: &[EncodedRecord]) -> Self {
         let mut outbox = Self::default();
         for record in records {
-            let destinations = Destination::ALL.into_iter().filter(|to| record.destinations.contains(*to));
-            destinations.for_each(|to| outbox.insert(to, record.step));
+            record.destinations.iter().for_each(|to| outbox.insert(to, record.step));
         }
         outbox
     }

@@ -180,16 +180,14 @@ impl Worker {
                 }
             }
         }
-        let next_place = added.next_place;
-        let added = added.into_steps();
-        for (to, steps) in &added {
+        for (to, steps) in &added.steps {
             tables.outbox.add(&mut batch, *to, steps);
         }
         batch.commit().map_err(unavailable)?;
-        for (to, steps) in added {
+        for (to, steps) in added.steps {
             tables.outbox.has_grown(to, steps);
         }
-        self.next_place = next_place;
+        self.next_place = added.next_place;
         Ok(())
     }
 

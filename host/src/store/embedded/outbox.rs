@@ -4,9 +4,12 @@
 //! is removed, and the next look begins behind it: it need not pass by what the database has not yet forgotten. A carrier
 //! that keeps up finds everything in memory.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use fjall::{
@@ -91,9 +94,6 @@ impl Outbox {
 
     /// These steps are there, and whoever carries them may look.
     pub(super) fn has_grown(&self, to: Destination, added: Vec<Step>) {
-        if added.is_empty() {
-            return;
-        }
         let queue = self.queue(to);
         let mut recent = queue.recent();
         added.into_iter().for_each(|step| recent.push(step));
@@ -192,30 +192,22 @@ impl Outbox {
 /// Steps that are being added, by destination, and the next place.
 pub(super) struct Added {
     pub(super) next_place: u64,
-    notifications: Vec<Step>,
-    tracking: Vec<Step>,
+    pub(super) steps: BTreeMap<Destination, Vec<Step>>,
 }
 
 impl Added {
     pub(super) fn after(next_place: u64) -> Self {
-        Self { next_place, notifications: Vec::new(), tracking: Vec::new() }
+        Self { next_place, steps: BTreeMap::new() }
     }
 
     /// Adds a step of this record for its destinations.
     pub(super) fn push(&mut self, record: &EncodedRecord, key: &Slice, bytes: &Slice) {
-        for to in Destination::ALL.into_iter().filter(|to| record.destinations.contains(*to)) {
+        for to in record.destinations.iter() {
             let (key, made) = (key.clone(), record.made.clone());
             let step = Step { place: self.next_place, key, record: bytes.clone(), made };
+            self.steps.entry(to).or_default().push(step);
             self.next_place += 1;
-            match to {
-                Destination::Notifications => self.notifications.push(step),
-                Destination::Tracking => self.tracking.push(step),
-            }
         }
-    }
-
-    pub(super) fn into_steps(self) -> [(Destination, Vec<Step>); 2] {
-        [(Destination::Notifications, self.notifications), (Destination::Tracking, self.tracking)]
     }
 }
 

@@ -124,8 +124,7 @@ mod tests {
             let records = (1..=3).map(|step| {
                 let destinations =
                     Destinations { notifications: number % 3 == 0, tracking: number % 5 == 0 && step != 2 };
-                let to = Destination::ALL.into_iter().filter(|to| destinations.contains(*to));
-                to.for_each(|to| waiting.insert(to, step));
+                destinations.iter().for_each(|to| waiting.insert(to, step));
                 EncodedRecord { step, destinations, bytes: b"{}".to_vec(), made: None }
             });
             let records = records.collect();
