@@ -17,7 +17,7 @@ use thiserror::Error;
 pub use self::couchbase::{Couchbase, Settings as CouchbaseSettings};
 pub use self::embedded::{Embedded, OpenError, Settings as EmbeddedSettings};
 pub(crate) use self::{
-    embedded::{describe, unavailable},
+    embedded::{TABLE_WRITERS, describe, unavailable},
     space::Space,
 };
 pub use self::{

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::body::Body;
 use crate::{
     notifications::Channel,
-    store::{StoreError, unavailable},
+    store::{StoreError, TABLE_WRITERS, unavailable},
 };
 
 const INCARNATION: &str = "incarnation";
@@ -33,7 +33,7 @@ pub(super) struct Row {
 impl Tables {
     /// Beside them what the queue is known by: a random name that was made with the directory.
     pub(super) fn open(directory: &Path) -> Result<(Self, String), StoreError> {
-        let database = Database::builder(directory).worker_threads(1).open().map_err(unavailable)?;
+        let database = Database::builder(directory).worker_threads(TABLE_WRITERS).open().map_err(unavailable)?;
         let keyspace = |name| database.keyspace(name, KeyspaceCreateOptions::default).map_err(unavailable);
         let (jobs, about) = (keyspace("jobs")?, keyspace("about")?);
         let known = database.snapshot().get(&about, INCARNATION).map_err(unavailable)?;

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     identity::PlayerId,
     notifications::{Contacts, Entry, NotificationId, Putting, State},
-    store::{StoreError, unavailable},
+    store::{StoreError, TABLE_WRITERS, unavailable},
 };
 
 /// The key of the queue's incarnation.
@@ -36,7 +36,7 @@ pub(super) struct Tables {
 
 impl Tables {
     pub(super) fn open(directory: &Path) -> Result<Self, fjall::Error> {
-        let database = Database::builder(directory).worker_threads(1).open()?;
+        let database = Database::builder(directory).worker_threads(TABLE_WRITERS).open()?;
         let keyspace = |name| database.keyspace(name, KeyspaceCreateOptions::default);
         Ok(Self {
             entries: keyspace("entries")?,

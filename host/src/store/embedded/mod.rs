@@ -21,7 +21,7 @@ use quick_cache::{Weighter, sync::Cache};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
-pub(crate) use self::tables::{describe, unavailable};
+pub(crate) use self::tables::{TABLE_WRITERS, describe, unavailable};
 use self::{
     committer::Committer,
     releases::Releases,
