@@ -139,6 +139,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper_util", &["bench"]),
     ("http_body_util", &["http", "bench"]),
     ("wit_component", &["packaging"]),
+    ("wasm_encoder", &["packaging"]),
+    ("wasmparser", &["packaging"]),
     ("jsonschema", &["rpc"]),
     // Words in templates; conditions in strategies.
     ("minijinja", &["simulation", "templates"]),

@@ -8,6 +8,8 @@ use std::{
 };
 
 use serde::Deserialize;
+use wasm_encoder::{ExportSection, Module, RawSection};
+use wasmparser::{Export, Parser, Payload};
 use wit_component::ComponentEncoder;
 
 use super::{BuildError, Component, io_error};
@@ -158,8 +160,34 @@ fn flags(package: &Package) -> String {
 /// # Errors
 /// Where the module imports or exports what the contract does not have.
 pub fn componentize(name: &str, module: &[u8]) -> Result<Vec<u8>, BuildError> {
-    let encode = || ComponentEncoder::default().validate(true).module(module)?.encode();
+    let encode = || ComponentEncoder::default().validate(true).module(&without_post_returns(module)?)?.encode();
     encode().map_err(|error| BuildError::Component { name: name.to_owned(), reason: format!("{error:#}") })
+}
+
+/// What frees a result once it was read begins with this, in the canonical ABI of components.
+const POST_RETURN: &str = "cabi_post_";
+
+/// The module without what frees its results: an instance is gone after one step, and each of these exports would be looked
+/// up in every one.
+fn without_post_returns(module: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut lean = Module::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload?;
+        if let Payload::ExportSection(exports) = payload {
+            let mut kept = ExportSection::new();
+            for export in exports {
+                let Export { name, kind, index } = export?;
+                if !name.starts_with(POST_RETURN) {
+                    kept.export(name, kind.into(), index);
+                }
+            }
+            lean.section(&kept);
+        } else if let Some((id, range)) = payload.as_section() {
+            let range = usize::try_from(range.start)?..usize::try_from(range.end)?;
+            lean.section(&RawSection { id, data: &module[range] });
+        }
+    }
+    Ok(lean.finish())
 }
 
 /// The cargo that runs us, else the one on the path. Free of what cargo sets for the program it runs, which would
@@ -180,4 +208,29 @@ pub(super) fn cargo() -> Command {
 fn run(command: &mut Command) -> Result<std::process::Output, BuildError> {
     let program = command.get_program().to_string_lossy().into_owned();
     command.output().map_err(|error| BuildError::Rust { program, error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_frees_results_is_not_exported_and_everything_else_stays() {
+        let with = |post_return: &str| {
+            let text = format!(
+                r#"(module
+                    (import "host" "log" (func $log (param i32)))
+                    (table 2 funcref) (memory (export "memory") 1) (global (mut i32) (i32.const 7))
+                    (func (export "handle") (result i32) (call $log (i32.const 1)) (i32.const 8))
+                    (func {post_return} (param i32))
+                    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 16))
+                    (elem (i32.const 0) func 1 2) (data (i32.const 8) "reply")
+                )"#
+            );
+            wat::parse_str(text).unwrap()
+        };
+        let lean = without_post_returns(&with(r#"(export "cabi_post_handle")"#)).unwrap();
+        assert_eq!(lean, with(""));
+        assert_eq!(without_post_returns(&lean).unwrap(), lean);
+    }
 }
