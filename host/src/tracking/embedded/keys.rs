@@ -26,6 +26,15 @@ pub(super) fn fact(id: &FactId) -> Vec<u8> {
     key
 }
 
+/// The fact of a key.
+pub(super) fn read_fact(key: &[u8]) -> Option<FactId> {
+    let (names, [step @ .., high, low]) = key.split_last_chunk::<10>()?;
+    let mut names = names.strip_suffix(&[0])?.splitn(2, |byte| *byte == 0);
+    let mut name = || std::str::from_utf8(names.next()?).ok();
+    let (source, aggregate) = (name()?.parse().ok()?, name()?.parse().ok()?);
+    Some(FactId { source, aggregate, step: u64::from_be_bytes(*step), position: u16::from_be_bytes([*high, *low]) })
+}
+
 /// What is kept of a bucket.
 #[derive(Clone, Copy)]
 #[repr(u8)]
@@ -117,4 +126,22 @@ pub(super) fn group_fields(view: &ViewName, key: &[u8]) -> Option<Vec<String>> {
     // What follows the last zero byte.
     fields.pop();
     Some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::samples;
+
+    #[test]
+    fn a_key_tells_the_fact_and_what_is_none_tells_nothing() {
+        for number in 0..100 {
+            let id = samples::numbered(number).id;
+            let key = fact(&id);
+            assert_eq!(read_fact(&key), Some(id));
+            assert_eq!(read_fact(&key[1..].to_ascii_uppercase()), None);
+            assert_eq!(read_fact(&key[..key.len() - 1]), None);
+        }
+        assert_eq!(read_fact(b""), None);
+    }
 }

@@ -7,11 +7,10 @@ use fjall::{OwnedWriteBatch, PersistMode};
 use super::{
     super::Progress,
     keys,
-    tables::{FactKey, Phase, State, Tables, decode, encode},
+    tables::{FactKey, Phase, State, Tables, decode_fact, encode},
     writer::{Draft, Writer},
 };
 use crate::{
-    facts::Fact,
     identity::ViewName,
     store::{StoreError, unavailable},
 };
@@ -70,7 +69,7 @@ impl Writer {
         let mut counted = 0;
         for entry in tables.facts.range(start..).take(PIECE) {
             let (key, fact) = entry.into_inner().map_err(unavailable)?;
-            scope.count(&decode::<Fact>(&fact)?, &mut draft)?;
+            scope.count(&decode_fact(&key, &fact)?, &mut draft)?;
             last = Some(FactKey(key.to_vec()));
             counted += 1;
         }

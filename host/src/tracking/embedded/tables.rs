@@ -8,14 +8,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 
 use super::keys;
 use crate::{
+    facts::{Fact, What},
     identity::{Digest, ViewName},
     store::{StoreError, unavailable},
 };
 
-/// Of facts, and of counts: less memory than the default, and lookups in smaller tables of it are faster.
-const MEMTABLE_BYTES: u64 = 16 << 20;
+/// A new table has facts of all players, and is merged with the tables before it, which have too: the larger each is, the
+/// less is merged.
+const FACTS_MEMTABLE_BYTES: u64 = 64 << 20;
+/// Less memory than the default, and lookups in less of it are faster.
+const COUNTS_MEMTABLE_BYTES: u64 = 16 << 20;
 /// Facts are written once and never changed: their values stay out of compaction, and are too small to be compressed.
 const FACT_SEPARATION_BYTES: u32 = 128;
+
+/// Room for most of what is kept: one that grew to its size would be copied on the way.
+const USUAL_BYTES: usize = 512;
 
 #[derive(Clone)]
 pub(super) struct Tables {
@@ -79,15 +86,18 @@ impl State {
 
 impl Tables {
     pub(super) fn open(directory: &Path) -> Result<Self, fjall::Error> {
+        // The one writer commits some tens of times a second: its requests do not fill the queue of this thread.
         let database = Database::builder(directory).worker_threads(1).open()?;
         let facts = database.keyspace("facts", || {
             let separation = KvSeparationOptions::default()
                 .separation_threshold(FACT_SEPARATION_BYTES)
                 .compression(CompressionType::None);
-            KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).with_kv_separation(Some(separation))
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(FACTS_MEMTABLE_BYTES)
+                .with_kv_separation(Some(separation))
         })?;
-        let counts =
-            database.keyspace("counts", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
+        let counts = database
+            .keyspace("counts", || KeyspaceCreateOptions::default().max_memtable_size(COUNTS_MEMTABLE_BYTES))?;
         let states = database.keyspace("states", KeyspaceCreateOptions::default)?;
         Ok(Self { database, facts, counts, states })
     }
@@ -123,8 +133,35 @@ impl Look<'_> {
     }
 }
 
+/// A fact as it is kept: without its id, which its key tells.
+pub(super) fn encode_fact(fact: &Fact) -> Result<Vec<u8>, StoreError> {
+    #[derive(Serialize)]
+    struct Kept<'a> {
+        at_ms: u64,
+        what: &'a What,
+    }
+    let Fact { at_ms, what, .. } = fact;
+    encode(&Kept { at_ms: *at_ms, what })
+}
+
+/// See [`encode_fact`].
+pub(super) fn decode_fact(key: &[u8], kept: &[u8]) -> Result<Fact, StoreError> {
+    #[derive(Deserialize)]
+    struct Kept {
+        at_ms: u64,
+        what: What,
+    }
+    let id = keys::read_fact(key).ok_or_else(|| {
+        StoreError::Corrupt(format!("a fact's key, in the tracking store, is {}", String::from_utf8_lossy(key)))
+    })?;
+    let Kept { at_ms, what } = decode(kept)?;
+    Ok(Fact { id, at_ms, what })
+}
+
 pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut bytes, value).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok(bytes)
 }
 
 pub(super) fn decode<T: DeserializeOwned>(text: &[u8]) -> Result<T, StoreError> {

@@ -24,7 +24,10 @@ pub(crate) fn settings(directory: &Path, views: Vec<View>) -> Settings {
 
 /// Every fact that is kept.
 fn stored(store: &Embedded) -> Vec<Fact> {
-    let facts = store.inner.tables.facts.iter().map(|entry| tables::decode(&entry.value().unwrap()).unwrap());
+    let facts = store.inner.tables.facts.iter().map(|entry| {
+        let (key, kept) = entry.into_inner().unwrap();
+        tables::decode_fact(&key, &kept).unwrap()
+    });
     facts.collect()
 }
 
@@ -112,4 +115,11 @@ fn nothing_is_taken_while_the_disk_is_nearly_full() {
         assert_eq!(stored(&store), []);
         store.close().await;
     });
+}
+
+#[test]
+fn a_fact_that_was_kept_with_its_id_is_read_too() {
+    let fact = samples::numbered(7);
+    let kept = tables::encode(&fact).unwrap();
+    assert_eq!(tables::decode_fact(&keys::fact(&fact.id), &kept).unwrap(), fact);
 }

@@ -5,14 +5,14 @@ use std::{
     rc::Rc,
 };
 
-use fjall::{OwnedWriteBatch, PersistMode};
+use fjall::{OwnedWriteBatch, PersistMode, Slice};
 
 use super::{
     keys::{self, Of},
     meetings::{IsFirst, Meetings, hours_within},
     met::Met,
     recount::{PIECE, remove_some},
-    tables::{Phase, State, Tables, decode, encode},
+    tables::{Phase, State, Tables, decode, encode, encode_fact},
 };
 use crate::{
     facts::{Bucket, Entry, EntryValue, Fact, Period, Play, Reduced, Rollup, View, What},
@@ -87,7 +87,7 @@ impl Writer {
     }
 
     pub(super) fn record(&mut self, facts: &[Fact]) -> Result<(), StoreError> {
-        let mut facts: Vec<_> = facts.iter().map(|fact| (keys::fact(&fact.id), fact)).collect();
+        let mut facts: Vec<_> = facts.iter().map(|fact| (Slice::from(keys::fact(&fact.id)), fact)).collect();
         // In the order of keys the database finds each near the one before, and that costs it a fraction.
         facts.sort_by(|(one, _), (other, _)| one.cmp(other));
         facts.dedup_by(|(again, _), (key, _)| again == key);
@@ -97,7 +97,7 @@ impl Writer {
             if self.tables.facts.contains_key(&key).map_err(unavailable)? {
                 continue;
             }
-            draft.batch.insert(&self.tables.facts, key.as_slice(), encode(fact)?);
+            draft.batch.insert(&self.tables.facts, key.clone(), encode_fact(fact)?);
             for scope in self.scopes.iter().filter(|scope| scope.state.counts(&key)) {
                 scope.count(fact, &mut draft)?;
             }
