@@ -1,6 +1,7 @@
 //! A load of HTTP clients: so many connections, each calling again as soon as it is answered.
 
 use std::{
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -23,6 +24,9 @@ use tokio::{net::TcpStream, task::JoinSet};
 
 use super::{free_spin, spin};
 
+/// Significant digits of a latency.
+const LATENCY_DIGITS: u8 = 3;
+
 /// Clients of one server.
 pub(super) struct Load {
     address: String,
@@ -36,17 +40,26 @@ pub(super) struct Load {
 pub(super) struct Figures {
     /// Calls that were answered with a result.
     pub(super) calls: u64,
-    /// For how long.
+    /// For how long, with what the server has put off where that is known.
     pub(super) elapsed: Duration,
     /// Microseconds from request to answer; a batch is one.
     pub(super) latency: Histogram<u64>,
 }
 
+impl Default for Figures {
+    fn default() -> Self {
+        let latency = Histogram::new(LATENCY_DIGITS).expect("a histogram takes up to five digits");
+        Self { calls: 0, elapsed: Duration::ZERO, latency }
+    }
+}
+
 impl Figures {
-    /// Of both, one after the other.
-    pub(super) fn and(mut self, other: &Self) -> anyhow::Result<Self> {
+    /// And then these.
+    pub(super) fn add(&mut self, other: &Self) -> anyhow::Result<()> {
         self.latency.add(&other.latency)?;
-        Ok(Self { calls: self.calls + other.calls, elapsed: self.elapsed + other.elapsed, latency: self.latency })
+        self.calls += other.calls;
+        self.elapsed += other.elapsed;
+        Ok(())
     }
 
     /// Calls a second.
@@ -61,26 +74,29 @@ impl Load {
         Self { address: address.to_owned(), connections, tokens: Arc::new(tokens) }
     }
 
-    /// Sends `requests` requests of `batch` calls each, as fast as they are answered. `name` goes into the calls' keys.
+    /// Sends the requests of these numbers, of `batch` calls each, as fast as they are answered. `name` goes into the calls'
+    /// keys.
     pub(super) async fn run(
         &self,
-        requests: u64,
+        requests: Range<u64>,
         batch: usize,
         name: &'static str,
         progress: &ProgressBar,
     ) -> anyhow::Result<Figures> {
-        self.run_while(move |request| request < requests, batch, name, progress).await
+        self.run_while(requests.start, move |request| request < requests.end, batch, name, progress).await
     }
 
-    /// Sends requests of `batch` calls each for as long as each is wanted, as fast as they are answered.
+    /// Sends requests from this number on, of `batch` calls each, for as long as each is wanted, as fast as they are
+    /// answered.
     pub(super) async fn run_while(
         &self,
+        first: u64,
         wanted: impl Fn(u64) -> bool + Clone + Send + Sync + 'static,
         batch: usize,
         name: &'static str,
         progress: &ProgressBar,
     ) -> anyhow::Result<Figures> {
-        let next = Arc::new(AtomicU64::new(0));
+        let next = Arc::new(AtomicU64::new(first));
         let mut clients = JoinSet::new();
         let start = Instant::now();
         for _ in 0..self.connections {
@@ -88,7 +104,7 @@ impl Load {
             let (next, tokens, progress) = (next.clone(), self.tokens.clone(), progress.clone());
             let wanted = wanted.clone();
             clients.spawn(async move {
-                let mut latency = Histogram::<u64>::new(3)?;
+                let mut latency = Histogram::<u64>::new(LATENCY_DIGITS)?;
                 let mut results = 0;
                 loop {
                     let request = next.fetch_add(1, Ordering::Relaxed);
@@ -96,8 +112,8 @@ impl Load {
                         return Ok::<_, anyhow::Error>((latency, results));
                     }
                     let position = usize::try_from(request)? % tokens.len();
-                    let (first, mut won) = (request * batch as u64, 0);
-                    let mut next = Some(body((first..first + batch as u64).map(|call| spin(name, call))));
+                    let (call, mut won) = (request * batch as u64, 0);
+                    let mut next = Some(body((call..call + batch as u64).map(|call| spin(name, call))));
                     while let Some(request_body) = next {
                         let sent = Instant::now();
                         let answer = connection.post("/rpc", &tokens[position], request_body).await?;
@@ -110,19 +126,19 @@ impl Load {
                         won += now;
                     }
                     if request % 1024 == 0 {
-                        progress.set_position(request);
+                        progress.set_position(request - first);
                     }
                 }
             });
         }
-        let mut latency = Histogram::<u64>::new(3)?;
-        let mut calls = 0;
+        let mut figures = Figures::default();
         while let Some(client) = clients.join_next().await {
-            let (latency_of_client, results) = client??;
-            latency.add(latency_of_client)?;
-            calls += results;
+            let (latency, results) = client??;
+            figures.latency.add(latency)?;
+            figures.calls += results;
         }
-        Ok(Figures { calls, elapsed: start.elapsed(), latency })
+        figures.elapsed = start.elapsed();
+        Ok(figures)
     }
 
     /// Posts every body once: the answers, in the order of the bodies.

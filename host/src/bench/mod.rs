@@ -7,11 +7,12 @@ mod releases;
 mod report;
 mod server;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use self::{
     load::{Figures, Load},
@@ -67,6 +68,10 @@ const FREE_METHOD: &str = "fruit-slots.free_spin";
 const DEPOSIT: u64 = 1_000_000_000_000;
 const OPERATOR_TOKEN: &str = "croupier-bench-operator";
 
+/// The load comes in as many laps, each with a part of it for every server: the machine may be faster at one time than at
+/// another, and that must not decide between them.
+const LAPS: u64 = 5;
+
 /// Runs the plan, with progress on standard error.
 ///
 /// # Errors
@@ -74,21 +79,29 @@ const OPERATOR_TOKEN: &str = "croupier-bench-operator";
 pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
     let (mut speed, mut releases) = (None, None);
     if plan.part != Part::Releases {
-        let parts = parts::measure(plan).await.context("in process")?;
-        // Between the others each time: the machine may be faster at one time than at another.
-        let bare = async || measure_bare(plan, parts.reply_bytes).await.context("the bare handler");
-        let first = bare().await?;
-        let hosted = measure_host(plan, &[]).await.context("the host")?;
-        let second = bare().await?;
-        let untracked = measure_host(plan, &[("CROUPIER_TRACKING_ENABLED", "false")]).await;
-        let untracked = untracked.context("the host without tracking")?;
-        let bare = first.and(&second)?.and(&bare().await?)?;
-        speed = Some(Speed { parts, bare, hosted, untracked });
+        speed = Some(measure_speed(plan).await?);
     }
     if plan.part != Part::Steps {
         releases = Some(releases::measure(plan).await.context("releases")?);
     }
     Ok(Report { machine: Machine::this(), plan: plan.clone(), speed, releases })
+}
+
+async fn measure_speed(plan: &Plan) -> anyhow::Result<Speed> {
+    let parts = parts::measure(plan).await.context("in process")?;
+    let mut bare = Bare::start(plan, parts.reply_bytes).await.context("the bare handler")?;
+    let mut hosted = Host::start(plan, &[]).await.context("the host")?;
+    let untracked = Host::start(plan, &[("CROUPIER_TRACKING_ENABLED", "false")]).await;
+    let mut untracked = untracked.context("the host without tracking")?;
+    for lap in 0..LAPS {
+        bare.lap(plan, lap).await.context("the bare handler")?;
+        hosted.lap(plan, lap).await.context("the host")?;
+        untracked.lap(plan, lap).await.context("the host without tracking")?;
+    }
+    let bare = bare.stop().await.context("the bare handler")?;
+    let hosted = hosted.stop().await.context("the host")?;
+    let untracked = untracked.stop().await.context("the host without tracking")?;
+    Ok(Speed { parts, bare, hosted, untracked })
 }
 
 /// How fast steps are.
@@ -102,18 +115,35 @@ struct Speed {
 }
 
 /// What a server did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Served {
     figures: Figures,
     /// Processor time of the server alone: unlike the figures it hardly depends on who else uses the machine.
     processor: Duration,
+    /// How long it went on afterwards with what it had put off; a part of the figures.
+    put_off: Duration,
 }
 
 impl Served {
-    /// Of both, one after the other.
-    fn and(self, other: &Self) -> anyhow::Result<Self> {
-        let Self { figures, processor } = self;
-        Ok(Self { figures: figures.and(&other.figures)?, processor: processor + other.processor })
+    /// These requests too. What the server puts off is as much a part of them as what it does at once.
+    async fn add(
+        &mut self,
+        requests: Range<u64>,
+        batch: usize,
+        name: &'static str,
+        load: &Load,
+        server: &ServerProcess,
+    ) -> anyhow::Result<()> {
+        let progress = progress(requests.end - requests.start, name);
+        let before = server.processor_time()?;
+        let figures = load.run(requests, batch, name, &progress).await?;
+        let put_off = server.rest().await?;
+        self.processor += server.processor_time()? - before;
+        self.put_off += put_off;
+        self.figures.add(&figures)?;
+        self.figures.elapsed += put_off;
+        progress.finish_and_clear();
+        Ok(())
     }
 
     /// Microseconds of processor time a call.
@@ -129,58 +159,90 @@ struct Hosted {
     single: Served,
     batched: Served,
     set_up: Duration,
-    /// How long it went on afterwards with what it had put off.
-    put_off: Duration,
     memory_before_bytes: u64,
     memory_after_bytes: u64,
-    rounds: u64,
     disk_bytes: u64,
 }
 
-async fn measure_bare(plan: &Plan, reply_bytes: usize) -> anyhow::Result<Served> {
-    let server = ServerProcess::bare(reply_bytes).await?;
-    let load = Load::new(server.address(), plan.connections, vec!["bare".to_owned()]);
-    let bare = measure_load(plan.rounds, 1, "bare", &load, &server).await?;
-    server.stop().await?;
-    Ok(bare)
+impl Hosted {
+    fn rounds(&self) -> u64 {
+        self.single.figures.calls + self.batched.figures.calls
+    }
+
+    fn put_off(&self) -> Duration {
+        self.single.put_off + self.batched.put_off
+    }
 }
 
-async fn measure_host(plan: &Plan, options: &[(&str, &str)]) -> anyhow::Result<Hosted> {
-    let directory = tempfile::tempdir_in(&plan.directory).context("no directory for the store")?;
-    let server = ServerProcess::host(&plan.components, directory.path(), options).await?;
-    let start = std::time::Instant::now();
-    let tokens = open_players(&server, plan).await?;
-    let set_up = start.elapsed();
-    // What comes of the set-up is no part of a call.
-    server.rest().await?;
-    let memory_before_bytes = server.memory_bytes()?;
-    let load = Load::new(server.address(), plan.connections, tokens);
-
-    let single = measure_load(plan.rounds, 1, "single", &load, &server).await?;
-    let put_off = server.rest().await?;
-    let batched = measure_load(plan.rounds / plan.batch as u64, plan.batch, "batch", &load, &server).await?;
-    let put_off = put_off + server.rest().await?;
-
-    let memory_after_bytes = server.memory_bytes()?;
-    server.stop().await?;
-    let rounds = single.figures.calls + batched.figures.calls;
-    let disk_bytes = size_of(directory.path())?;
-    Ok(Hosted { single, batched, set_up, put_off, memory_before_bytes, memory_after_bytes, rounds, disk_bytes })
+/// The requests of a lap, of so many in all laps.
+fn of_lap(lap: u64, requests: u64) -> Range<u64> {
+    requests * lap / LAPS..requests * (lap + 1) / LAPS
 }
 
-async fn measure_load(
-    requests: u64,
-    batch: usize,
-    name: &'static str,
-    load: &Load,
-    server: &ServerProcess,
-) -> anyhow::Result<Served> {
-    let progress = progress(requests, name);
-    let before = server.processor_time()?;
-    let figures = load.run(requests, batch, name, &progress).await?;
-    let processor = server.processor_time()? - before;
-    progress.finish_and_clear();
-    Ok(Served { figures, processor })
+/// A bare handler under load.
+struct Bare {
+    server: ServerProcess,
+    load: Load,
+    served: Served,
+}
+
+impl Bare {
+    async fn start(plan: &Plan, reply_bytes: usize) -> anyhow::Result<Self> {
+        let server = ServerProcess::bare(reply_bytes).await?;
+        let load = Load::new(server.address(), plan.connections, vec!["bare".to_owned()]);
+        Ok(Self { server, load, served: Served::default() })
+    }
+
+    async fn lap(&mut self, plan: &Plan, lap: u64) -> anyhow::Result<()> {
+        self.served.add(of_lap(lap, plan.rounds), 1, "bare", &self.load, &self.server).await
+    }
+
+    async fn stop(self) -> anyhow::Result<Served> {
+        self.server.stop().await?;
+        Ok(self.served)
+    }
+}
+
+/// A host under load.
+struct Host {
+    server: ServerProcess,
+    load: Load,
+    directory: TempDir,
+    set_up: Duration,
+    memory_before_bytes: u64,
+    single: Served,
+    batched: Served,
+}
+
+impl Host {
+    async fn start(plan: &Plan, options: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir_in(&plan.directory).context("no directory for the store")?;
+        let server = ServerProcess::host(&plan.components, directory.path(), options).await?;
+        let start = std::time::Instant::now();
+        let tokens = open_players(&server, plan).await?;
+        let set_up = start.elapsed();
+        // What comes of the set-up is no part of a call.
+        server.rest().await?;
+        let memory_before_bytes = server.memory_bytes()?;
+        let load = Load::new(server.address(), plan.connections, tokens);
+        let (single, batched) = (Served::default(), Served::default());
+        Ok(Self { server, load, directory, set_up, memory_before_bytes, single, batched })
+    }
+
+    async fn lap(&mut self, plan: &Plan, lap: u64) -> anyhow::Result<()> {
+        let Self { server, load, single, batched, .. } = self;
+        single.add(of_lap(lap, plan.rounds), 1, "single", load, server).await?;
+        let batches = plan.rounds / plan.batch as u64;
+        batched.add(of_lap(lap, batches), plan.batch, "batch", load, server).await
+    }
+
+    async fn stop(self) -> anyhow::Result<Hosted> {
+        let Self { server, load: _, directory, set_up, memory_before_bytes, single, batched } = self;
+        let memory_after_bytes = server.memory_bytes()?;
+        server.stop().await?;
+        let disk_bytes = size_of(directory.path())?;
+        Ok(Hosted { single, batched, set_up, memory_before_bytes, memory_after_bytes, disk_bytes })
+    }
 }
 
 /// Every call is another round, and carries a key of its own as a careful client's does.

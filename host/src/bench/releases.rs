@@ -82,14 +82,14 @@ pub(super) async fn measure(plan: &Plan) -> anyhow::Result<Releases> {
 
     let load = Load::new(server.address(), plan.connections, open_players(&server, plan).await?);
     let bar = progress(plan.rounds, "without swaps");
-    let without_swaps = load.run(plan.rounds, 1, "without", &bar).await?;
+    let without_swaps = load.run(0..plan.rounds, 1, "without", &bar).await?;
     bar.finish_and_clear();
     let mut memory_bytes = vec![server.memory_bytes()?];
     let pair = [component.as_slice(), &other];
     let with_swaps = swap_under_load(plan, &load, &mut operator, pair).await?;
     memory_bytes.push(server.memory_bytes()?);
     let bar = progress(with_swaps.calls, "without swaps again");
-    let without_swaps_again = load.run(with_swaps.calls, 1, "again", &bar).await?;
+    let without_swaps_again = load.run(0..with_swaps.calls, 1, "again", &bar).await?;
     bar.finish_and_clear();
     memory_bytes.push(server.memory_bytes()?);
     let begun = Instant::now();
@@ -134,7 +134,7 @@ async fn swap_under_load(
         done
     };
     let quiet = ProgressBar::hidden();
-    let (figures, swapping) = tokio::join!(load.run_while(wanted, 1, "with", &quiet), swapping);
+    let (figures, swapping) = tokio::join!(load.run_while(0, wanted, 1, "with", &quiet), swapping);
     bar.finish_and_clear();
     swapping?;
     figures

@@ -73,7 +73,7 @@ fn write_speed(f: &mut fmt::Formatter<'_>, plan: &Plan, speed: &Speed) -> fmt::R
     ] {
         writeln!(f, "{what:<34} {:>8} {:>9}", microseconds(histogram, 0.5), microseconds(histogram, 0.99))?;
     }
-    writeln!(f, "\nover HTTP                          calls/s   p50 us   p99 us p99.9 us   processor us a call")?;
+    writeln!(f, "\nover HTTP, work put off included   calls/s   p50 us   p99 us p99.9 us   processor us a call")?;
     write_served(f, "bare axum handler, single calls", bare)?;
     for (what, hosted) in [("croupier", hosted), ("without tracking", untracked)] {
         write_served(f, &format!("{what}, single calls"), &hosted.single)?;
@@ -92,13 +92,13 @@ fn write_speed(f: &mut fmt::Formatter<'_>, plan: &Plan, speed: &Speed) -> fmt::R
     for (what, hosted) in [("croupier", hosted), ("without tracking", untracked)] {
         writeln!(
             f,
-            "{what}: memory {} MiB with {} players ready ({:.1?}), {} MiB after {} rounds and {:.1} s of work put off; {} MiB on disk",
+            "{what}: memory {} MiB with {} players ready ({:.1?}), {} MiB after {} rounds and {:.2} s of work put off; {} MiB on disk",
             hosted.memory_before_bytes >> 20,
             plan.players,
             hosted.set_up,
             hosted.memory_after_bytes >> 20,
-            hosted.rounds,
-            hosted.put_off.as_secs_f64(),
+            hosted.rounds(),
+            hosted.put_off().as_secs_f64(),
             hosted.disk_bytes >> 20,
         )?;
     }

@@ -1,6 +1,7 @@
 //! The servers that are measured, each in a process of its own: the host as it is shipped, and a bare handler.
 
 use std::{
+    collections::VecDeque,
     fs,
     path::Path,
     process::Stdio,
@@ -22,10 +23,12 @@ use super::OPERATOR_TOKEN;
 /// What the kernel counts processor time in, as it shows it: hundredths of a second on every kind of processor we run on.
 const TICK_MS: u64 = 10;
 
-/// How long a server is watched to see whether it still has something to do.
+/// For how long a server that rests must have done nothing.
 const REST: Duration = Duration::from_millis(200);
 /// What a server that has nothing to do may take of the processor meanwhile: its clocks go on.
 const AT_REST_MAX: Duration = Duration::from_millis(20);
+/// How often it is looked at.
+const REST_LOOKS: u32 = 10;
 /// How long a server may go on with what it has put off.
 const REST_WAIT_MAX: Duration = Duration::from_mins(5);
 
@@ -106,16 +109,18 @@ impl ServerProcess {
     /// Waits until it has done what it had put off: tables to write, facts to count. How long it has worked on that.
     pub(super) async fn rest(&self) -> anyhow::Result<Duration> {
         let start = Instant::now();
-        let mut before = self.processor_time()?;
+        let mut looks = VecDeque::from([(Duration::ZERO, self.processor_time()?)]);
         loop {
-            let worked = start.elapsed();
-            anyhow::ensure!(worked < REST_WAIT_MAX, "the server does not come to rest");
-            tokio::time::sleep(REST).await;
-            let now = self.processor_time()?;
-            if now - before <= AT_REST_MAX {
+            tokio::time::sleep(REST / REST_LOOKS).await;
+            let (waited, taken) = (start.elapsed(), self.processor_time()?);
+            anyhow::ensure!(waited < REST_WAIT_MAX, "the server does not come to rest");
+            looks.push_back((waited, taken));
+            if looks.len() > REST_LOOKS as usize
+                && let Some((worked, taken_before)) = looks.pop_front()
+                && taken - taken_before <= AT_REST_MAX
+            {
                 return Ok(worked);
             }
-            before = now;
         }
     }
 
