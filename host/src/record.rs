@@ -1,10 +1,13 @@
 //! The step record: what a step observed and what it did. Records are append-only and chained per aggregate:
 //! each holds the digest of the one before, so none can be changed, dropped or added later without a trace.
 
+mod told;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::told::{Told, ToldAct, ToldPlay};
 use crate::{
     aggregate::Session,
     chance::{Draw, Seed},
@@ -308,8 +311,8 @@ pub struct EncodedRecord {
     pub destinations: Destinations,
     /// The record's JSON.
     pub bytes: Vec<u8>,
-    /// The record itself, where it was made here and will be carried on: whoever carries it need not read it again.
-    pub made: Option<Arc<Record>>,
+    /// What it tells, where it was made here and will be carried on: whoever carries it need not read it.
+    pub told: Option<Arc<Told>>,
 }
 
 impl Record {
@@ -321,7 +324,7 @@ impl Record {
         let mut bytes = Vec::with_capacity(USUAL_BYTES);
         serde_json::to_writer(&mut bytes, self)?;
         let digest = Digest::of(&bytes);
-        Ok((EncodedRecord { step: self.step, destinations: self.destinations(), bytes, made: None }, digest))
+        Ok((EncodedRecord { step: self.step, destinations: self.destinations(), bytes, told: None }, digest))
     }
 
     /// Reads a stored record.

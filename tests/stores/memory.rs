@@ -166,7 +166,7 @@ impl Store for Host {
             let record = data.records[&(aggregate.clone(), *step)].clone();
             bytes += record.len();
             let (aggregate, step, place) = (aggregate.clone(), *step, *place);
-            waiting.push(Waiting { aggregate, step, place, record: record.into(), made: None });
+            waiting.push(Waiting { aggregate, step, place, record: record.into(), told: None });
         }
         Ok(waiting)
     }

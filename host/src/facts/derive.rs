@@ -1,28 +1,28 @@
-//! From a step's record to the facts in it.
+//! From what a step tells to the facts in it.
 
 use super::{Fact, FactId, What};
 use crate::{
     identity::SourceName,
-    record::{Act, Effect, Play, Record},
+    record::{Effect, Told, ToldAct, ToldPlay},
 };
 
-/// The facts of a step, from its record. One that is wanted for tracking has some, another has none.
+/// The facts of a step. One that is wanted for tracking has some, another has none.
 #[must_use]
-pub fn facts_of(source: &SourceName, record: &Record) -> Vec<Fact> {
+pub fn facts_of(source: &SourceName, told: &Told) -> Vec<Fact> {
     let fact = |position, what| {
-        let id = FactId { source: source.clone(), aggregate: record.aggregate.clone(), step: record.step, position };
-        Fact { id, at_ms: record.at_ms, what }
+        let id = FactId { source: source.clone(), aggregate: told.aggregate.clone(), step: told.step, position };
+        Fact { id, at_ms: told.at_ms, what }
     };
     let of_step = |what| vec![fact(FactId::OF_STEP, what)];
-    match &record.act {
-        Act::Created {} | Act::SeedsRotated { .. } => Vec::new(),
-        Act::SessionOpened(session) => {
+    match &told.act {
+        ToldAct::Created {} | ToldAct::SeedsRotated {} => Vec::new(),
+        ToldAct::SessionOpened(session) => {
             of_step(What::SessionOpened { session: session.id.clone(), currency: session.currency })
         }
-        Act::SessionClosed { session } => of_step(What::SessionClosed { session: session.clone() }),
-        Act::Deposited(payment) => of_step(What::Deposit { currency: payment.currency, amount: payment.amount }),
-        Act::Withdrawn(payment) => of_step(What::Withdrawal { currency: payment.currency, amount: payment.amount }),
-        Act::Played(play) => {
+        ToldAct::SessionClosed { session } => of_step(What::SessionClosed { session: session.clone() }),
+        ToldAct::Deposited(payment) => of_step(What::Deposit { currency: payment.currency, amount: payment.amount }),
+        ToldAct::Withdrawn(payment) => of_step(What::Withdrawal { currency: payment.currency, amount: payment.amount }),
+        ToldAct::Played(play) => {
             let events =
                 (0..).zip(&play.effects).filter_map(|(position, effect)| Some((position, event(play, effect)?)));
             let outcome = outcome(play).map(|what| (FactId::OF_STEP, what));
@@ -31,12 +31,12 @@ pub fn facts_of(source: &SourceName, record: &Record) -> Vec<Fact> {
     }
 }
 
-fn event(play: &Play, effect: &Effect) -> Option<What> {
+fn event(play: &ToldPlay, effect: &Effect) -> Option<What> {
     let Effect::Event { name, props } = effect else { return None };
     Some(What::Event { play: place(play), name: name.clone(), props: props.clone() })
 }
 
-fn outcome(play: &Play) -> Option<What> {
+fn outcome(play: &ToldPlay) -> Option<What> {
     if let Some(reason) = &play.void {
         return Some(What::StepVoid { play: place(play), reason: reason.clone() });
     }
@@ -52,7 +52,7 @@ fn outcome(play: &Play) -> Option<What> {
     })
 }
 
-fn place(play: &Play) -> super::Play {
+fn place(play: &ToldPlay) -> super::Play {
     super::Play { game: play.game.clone(), release: play.release, session: play.session.clone() }
 }
 
@@ -65,7 +65,7 @@ mod tests {
 
     fn check(act: serde_json::Value, expected: &[(Kind, u16)]) {
         let record = samples::record(act.clone());
-        let facts = facts_of(&"main".parse().unwrap(), &record);
+        let facts = facts_of(&"main".parse().unwrap(), &record.clone().into());
         let found: Vec<_> = facts.iter().map(|fact| (fact.what.kind(), fact.id.position)).collect();
         assert_eq!(found, expected, "{act}");
         assert_eq!(record.destinations().tracking, !facts.is_empty(), "{act}");

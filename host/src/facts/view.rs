@@ -458,7 +458,7 @@ mod tests {
     }
 
     fn fact(act: Value) -> Fact {
-        facts_of(&"main".parse().unwrap(), &samples::record(act)).remove(0)
+        facts_of(&"main".parse().unwrap(), &samples::record(act).into()).remove(0)
     }
 
     fn event(props: Value) -> Fact {

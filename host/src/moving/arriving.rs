@@ -52,7 +52,7 @@ impl Arriving {
             }
             if !is_there {
                 let destinations = self.standing.waiting.destinations(step);
-                new.push(EncodedRecord { step, destinations, bytes, made: None });
+                new.push(EncodedRecord { step, destinations, bytes, told: None });
             }
         }
         // Before anything of it is written, where its records come in one.

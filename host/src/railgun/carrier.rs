@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use crate::{
-    identity::{AggregateId, Digest, PlayerId},
+    identity::{Digest, PlayerId},
     notifications::{Channel, Notification, NotificationId, Recipient, Sender},
-    record::{Act, Effect, Play, Record},
+    record::{Effect, Told, ToldAct, ToldPlay},
     register::Accepting,
     relay::{Carrier, CarryError},
     store::Waiting,
@@ -37,21 +37,18 @@ impl NotificationCarrier {
     }
 
     fn notifications(&self, step: &Waiting) -> Result<Vec<Notification>, CarryError> {
-        let record =
-            step.read().map_err(|error| CarryError(format!("step {} of {}: {error}", step.step, step.aggregate)))?;
-        let Act::Played(play) = &record.act else { return Ok(Vec::new()) };
+        let told =
+            step.told().map_err(|error| CarryError(format!("step {} of {}: {error}", step.step, step.aggregate)))?;
+        let ToldAct::Played(play) = &told.act else { return Ok(Vec::new()) };
         let Ok(player) = step.aggregate.name().parse::<PlayerId>() else { return Ok(Vec::new()) };
-        let of = |(ordinal, effect): (usize, &Effect)| {
-            self.notification(&step.aggregate, &record, play, &player, ordinal, effect)
-        };
+        let of = |(ordinal, effect): (usize, &Effect)| self.notification(&told, play, &player, ordinal, effect);
         Ok(play.effects.iter().enumerate().filter_map(of).collect())
     }
 
     fn notification(
         &self,
-        aggregate: &AggregateId,
-        record: &Record,
-        play: &Play,
+        told: &Told,
+        play: &ToldPlay,
         player: &PlayerId,
         ordinal: usize,
         effect: &Effect,
@@ -59,9 +56,9 @@ impl NotificationCarrier {
         let Effect::Notification { channel, template, data, delay_ms } = effect else { return None };
         // What no channel or template is called was granted to nobody.
         let (channel, template) = (Channel::named(channel)?, template.parse().ok()?);
-        let due_ms = record.at_ms.saturating_add(*delay_ms);
+        let due_ms = told.at_ms.saturating_add(*delay_ms);
         Some(Notification {
-            id: NotificationId::of_effect(aggregate, record.step, ordinal),
+            id: NotificationId::of_effect(&told.aggregate, told.step, ordinal),
             sender: Sender::Game(play.game.clone()),
             channel,
             recipient: Recipient::Player(player.clone()),
@@ -69,7 +66,7 @@ impl NotificationCarrier {
             template,
             data: data.clone(),
             priority: self.defaults.priority,
-            accepted_at_ms: record.at_ms,
+            accepted_at_ms: told.at_ms,
             due_ms,
             expires_ms: due_ms.saturating_add(self.defaults.expires_after_ms),
             request: Digest::ZERO,

@@ -63,7 +63,7 @@ const BOTH: Destinations = Destinations { notifications: true, tracking: true };
 async fn step(store: &Embedded, player: &str, step: u64, destinations: Destinations) {
     let mut aggregate = Aggregate::new(format!("player/{player}").parse().unwrap());
     aggregate.step = step;
-    let record = EncodedRecord { step, destinations, bytes: b"{}".to_vec(), made: None };
+    let record = EncodedRecord { step, destinations, bytes: b"{}".to_vec(), told: None };
     let commit = Commit { expected: step - 1, aggregate: Arc::new(aggregate), records: vec![record], under_way: 1 };
     store.commit(commit).await.unwrap();
 }

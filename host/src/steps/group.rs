@@ -72,6 +72,8 @@ impl Groups {
 
     async fn attempt(&self, id: &AggregateId, jobs: &[Job], under_way: &AtomicUsize) -> Result<Vec<Outcome>, Failure> {
         let stored = self.store.load(id).await.map_err(|error| Failure::Store(store_error(id, &error)))?;
+        // Once the store has a newer one, this one is freed here, and not by a thread of the store's that everybody waits for.
+        let _before = stored.clone();
         let mut draft = Draft::new(id, stored);
         let mut outcomes = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -223,7 +225,7 @@ impl Draft {
         let records = self.records.into_iter().map(|(record, encoded)| {
             let destinations = encoded.destinations.and(destinations);
             let is_carried = destinations != Destinations::default();
-            EncodedRecord { destinations, made: is_carried.then(|| Arc::new(record)), ..encoded }
+            EncodedRecord { destinations, told: is_carried.then(|| Arc::new(record.into())), ..encoded }
         });
         Commit { expected: self.expected, aggregate: self.aggregate, records: records.collect(), under_way }
     }

@@ -29,7 +29,7 @@ use crate::{
     cluster::{ClusterError, NotWritten},
     identity::{AggregateId, GameId, ReleaseDigest},
     listing::{Act, Listing},
-    record::{Destination, EncodedRecord, Record},
+    record::{Destination, EncodedRecord, Told},
 };
 
 /// New steps of one aggregate.
@@ -57,8 +57,8 @@ pub struct Waiting {
     pub place: u64,
     /// Its record.
     pub record: Bytes,
-    /// The same, where this host has made it lately.
-    pub made: Option<Arc<Record>>,
+    /// What it tells, where this host has made it lately.
+    pub told: Option<Arc<Told>>,
 }
 
 impl Waiting {
@@ -66,15 +66,15 @@ impl Waiting {
     #[must_use]
     pub fn without_record(&self) -> Self {
         let Self { aggregate, step, place, .. } = self;
-        Self { aggregate: aggregate.clone(), step: *step, place: *place, record: Bytes::new(), made: None }
+        Self { aggregate: aggregate.clone(), step: *step, place: *place, record: Bytes::new(), told: None }
     }
 
-    /// Its record, read where that is needed.
+    /// What it tells, read from its record where that is needed.
     ///
     /// # Errors
-    /// Where its bytes are no record.
-    pub fn read(&self) -> Result<Arc<Record>, serde_json::Error> {
-        self.made.clone().map_or_else(|| Record::decode(&self.record).map(Arc::new), Ok)
+    /// Where that is no record, as far as it is looked at.
+    pub fn told(&self) -> Result<Arc<Told>, serde_json::Error> {
+        self.told.clone().map_or_else(|| Told::decode(&self.record).map(Arc::new), Ok)
     }
 }
 

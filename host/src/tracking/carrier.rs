@@ -42,7 +42,7 @@ fn facts(source: &SourceName, steps: &[Waiting]) -> Vec<Fact> {
 }
 
 fn read(source: &SourceName, step: &Waiting) -> Vec<Fact> {
-    step.read().map(|record| facts_of(source, &record)).unwrap_or_else(|error| {
+    step.told().map(|told| facts_of(source, &told)).unwrap_or_else(|error| {
         // It will not read any better later, and others wait behind it. A check of the ledger finds it too.
         let Waiting { aggregate, step, .. } = step;
         tracing::error!(%aggregate, step, %error, "a record is damaged: what it tells is not counted");

@@ -229,7 +229,7 @@ impl Aggregates {
         let oldest = self.queues.oldest(to, steps_max).into_iter();
         let records = oldest.map(|(place, aggregate, step)| async move {
             let record = self.record(&aggregate, step).await?;
-            Ok::<_, StoreError>(Waiting { aggregate, step, place, record: record.into(), made: None })
+            Ok::<_, StoreError>(Waiting { aggregate, step, place, record: record.into(), told: None })
         });
         let mut records = stream::iter(records).buffered(AT_ONCE);
         let (mut waiting, mut bytes) = (Vec::new(), 0);

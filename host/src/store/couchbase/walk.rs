@@ -87,7 +87,7 @@ mod tests {
             aggregate.step = 1;
             expected.push(aggregate.id.clone());
             let destinations = Destinations::default();
-            let records = vec![EncodedRecord { step: 1, destinations, bytes: b"{}".to_vec(), made: None }];
+            let records = vec![EncodedRecord { step: 1, destinations, bytes: b"{}".to_vec(), told: None }];
             let commit = Commit { expected: 0, aggregate: Arc::new(aggregate), records, under_way: 1 };
             store.commit(commit).await.unwrap();
         }

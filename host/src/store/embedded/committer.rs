@@ -8,13 +8,13 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use fjall::{PersistMode, Slice};
+use fjall::PersistMode;
 use tokio::sync::watch;
 
 use super::{
     AggregateCache, CommitError, StoreError,
     outbox::Added,
-    requests::{self, Change, Receiver, Request, Sender},
+    requests::{self, Change, Receiver, Request, Sender, Steps},
     tables::{Tables, numbered_key, unavailable},
 };
 use crate::identity::{AggregateId, GameId};
@@ -114,18 +114,18 @@ impl Worker {
 
     fn check(&self, change: &Change, upcoming: &mut Upcoming) -> Result<(), CommitError> {
         match change {
-            Change::Steps { commit, .. } => {
-                let id = &commit.aggregate.id;
+            Change::Steps(steps) => {
+                let id = &steps.aggregate.id;
                 let version = match upcoming.aggregates.get(id) {
                     Some(version) => *version,
                     None => self.version(id)?,
                 };
-                if version != commit.expected {
+                if version != steps.expected {
                     // Whoever loads it next must see what is stored.
                     self.cache.remove(id);
                     return Err(CommitError::Conflict);
                 }
-                upcoming.aggregates.insert(id.clone(), commit.aggregate.step);
+                upcoming.aggregates.insert(id.clone(), steps.aggregate.step);
             }
             Change::Acts { game, version, acts, .. } => {
                 let before = match upcoming.listings.get(game) {
@@ -161,14 +161,11 @@ impl Worker {
         let mut batch = tables.database.batch().durability(Some(PersistMode::SyncData));
         for request in group {
             match &request.change {
-                Change::Steps { commit, document } => {
-                    let id = commit.aggregate.id.as_str();
-                    batch.insert(&tables.aggregates, id, document.as_slice());
-                    for record in &commit.records {
-                        let key = Slice::from(numbered_key(id, record.step));
-                        let bytes = Slice::from(record.bytes.as_slice());
-                        added.push(record, &key, &bytes);
-                        batch.insert(&tables.records, key, bytes);
+                Change::Steps(Steps { aggregate, document, records, .. }) => {
+                    batch.insert(&tables.aggregates, aggregate.id.as_str(), document.clone());
+                    for record in records {
+                        added.push(record);
+                        batch.insert(&tables.records, record.key.clone(), record.bytes.clone());
                     }
                 }
                 Change::Acts { game, version, listing, acts } => {
@@ -194,8 +191,7 @@ impl Worker {
     fn remember(&mut self, group: &[Request]) {
         for request in group {
             match &request.change {
-                Change::Steps { commit, .. } => {
-                    let aggregate = &commit.aggregate;
+                Change::Steps(Steps { aggregate, .. }) => {
                     self.versions.insert(aggregate.id.clone(), aggregate.step);
                     self.cache.insert(aggregate.id.clone(), aggregate.clone());
                 }

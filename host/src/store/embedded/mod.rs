@@ -25,7 +25,7 @@ pub(crate) use self::tables::{TABLE_WRITERS, describe, unavailable};
 use self::{
     committer::Committer,
     releases::Releases,
-    requests::{Change, Request},
+    requests::{Change, Request, Steps},
     tables::{Tables, encode},
 };
 use super::{Commit, CommitError, Store, StoreError, Waiting, Walk, space::Space};
@@ -153,11 +153,12 @@ impl Store for Embedded {
 
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
         self.space.check()?;
-        let document = encode(&commit.aggregate.id, &*commit.aggregate)?;
-        if document.len() > self.aggregate_bytes_max {
-            return Err(CommitError::TooLarge { size: document.len(), size_max: self.aggregate_bytes_max });
+        let steps = Steps::of(commit)?;
+        let (size, size_max) = (steps.document.len(), self.aggregate_bytes_max);
+        if size > size_max {
+            return Err(CommitError::TooLarge { size, size_max });
         }
-        self.make(Change::Steps { commit, document }).await
+        self.make(Change::Steps(steps)).await
     }
 
     /// Only this process writes, and its cache is never behind what it has written.

@@ -21,9 +21,10 @@ use tokio::sync::Notify;
 use super::{
     StoreError,
     recent::{Recent, Seen, Step},
+    requests::KeyedRecord,
     tables::unavailable,
 };
-use crate::record::{Destination, EncodedRecord};
+use crate::record::Destination;
 
 /// Steps come and go, and little of them need ever be written to a table.
 const MEMTABLE_BYTES: u64 = 16 << 20;
@@ -78,7 +79,8 @@ impl Outbox {
         let mut next = 0;
         for to in Destination::ALL {
             if let Some(entry) = self.queue(to).waiting.last_key_value() {
-                let entry = read_entry(&entry.value().map_err(unavailable)?)?;
+                let entry = entry.value().map_err(unavailable)?;
+                let entry = read_entry(&entry)?;
                 next = entry.last().map_or(next, |(place, _)| next.max(place + 1));
             }
         }
@@ -88,7 +90,7 @@ impl Outbox {
     /// Puts steps into the queue of a destination, behind all others.
     pub(super) fn add(&self, batch: &mut WriteBatch, to: Destination, steps: &[Step]) {
         for steps in steps.chunks(ENTRY_STEPS_MAX) {
-            insert(batch, self.queue(to), steps.iter().map(|step| (step.place, &step.key)));
+            insert(batch, self.queue(to), steps.iter().map(|step| (step.place, &*step.key)));
         }
     }
 
@@ -136,7 +138,7 @@ impl Outbox {
         let queue = self.queue(to);
         let entries = snapshot.range(&queue.waiting, first.to_be_bytes()..).enumerate();
         flattened(entries.map(|(number, entry)| {
-            let entry = read_entry(&entry.value().map_err(unavailable)?)?;
+            let entry = owned(&read_entry(&entry.value().map_err(unavailable)?)?);
             if let (0, Some((place, _))) = (number, entry.first()) {
                 // Places are given out in the order of commits, so nothing comes in before this one any more.
                 queue.first.fetch_max(*place, Ordering::Relaxed);
@@ -152,7 +154,7 @@ impl Outbox {
         snapshot: &Snapshot,
     ) -> impl Iterator<Item = Result<UserValue, StoreError>> + use<> {
         let entries = snapshot.iter(&self.queue(to).waiting);
-        let steps = flattened(entries.map(|entry| read_entry(&entry.value().map_err(unavailable)?)));
+        let steps = flattened(entries.map(|entry| Ok(owned(&read_entry(&entry.value().map_err(unavailable)?)?))));
         steps.map(|step| step.map(|(_, key)| key))
     }
 
@@ -177,7 +179,7 @@ impl Outbox {
             steps.retain(|(place, _)| carried.binary_search(place).is_err());
             if steps.len() < before {
                 batch.remove(&queue.waiting, key);
-                insert(&mut batch, queue, steps.iter().map(|(place, key)| (*place, key)));
+                insert(&mut batch, queue, steps.into_iter());
             }
         }
         batch.commit().map_err(unavailable)?;
@@ -201,22 +203,22 @@ impl Added {
     }
 
     /// Adds a step of this record for its destinations.
-    pub(super) fn push(&mut self, record: &EncodedRecord, key: &Slice, bytes: &Slice) {
+    pub(super) fn push(&mut self, record: &KeyedRecord) {
         for to in record.destinations.iter() {
-            let (key, made) = (key.clone(), record.made.clone());
-            let step = Step { place: self.next_place, key, record: bytes.clone(), made };
+            let KeyedRecord { key, bytes, told, .. } = record.clone();
+            let step = Step { place: self.next_place, key, record: bytes, told };
             self.steps.entry(to).or_default().push(step);
             self.next_place += 1;
         }
     }
 }
 
-/// A step's place and the key of its record.
-type Entry = Vec<(u64, Slice)>;
+/// Steps' places and the keys of their records.
+type Entry<Key> = Vec<(u64, Key)>;
 
 /// Writes an entry: for each step its place, the length of its record's key in two bytes, and the key. Nothing where
 /// there is no step.
-fn insert<'a>(batch: &mut WriteBatch, queue: &Queue, steps: impl Iterator<Item = (u64, &'a Slice)>) {
+fn insert<'a>(batch: &mut WriteBatch, queue: &Queue, steps: impl Iterator<Item = (u64, &'a [u8])>) {
     let (mut first, mut entry) = (None, Vec::new());
     for (place, key) in steps {
         first.get_or_insert(place);
@@ -224,14 +226,14 @@ fn insert<'a>(batch: &mut WriteBatch, queue: &Queue, steps: impl Iterator<Item =
         let length = u16::try_from(key.len()).expect("a record's key is short");
         entry.extend(place.to_be_bytes());
         entry.extend(length.to_be_bytes());
-        entry.extend(&**key);
+        entry.extend(key);
     }
     if let Some(first) = first {
         batch.insert(&queue.waiting, first.to_be_bytes(), entry);
     }
 }
 
-fn read_entry(value: &Slice) -> Result<Entry, StoreError> {
+fn read_entry(value: &[u8]) -> Result<Entry<&[u8]>, StoreError> {
     let damaged = || StoreError::Corrupt("an entry of the outbox does not read".to_owned());
     let (mut steps, mut at) = (Vec::new(), 0);
     while let Some((head, rest)) = value[at..].split_first_chunk::<10>() {
@@ -239,15 +241,19 @@ fn read_entry(value: &Slice) -> Result<Entry, StoreError> {
         let length = usize::from(u16::from_be_bytes([long, short]));
         at += head.len();
         let key = rest.get(..length).ok_or_else(damaged)?;
-        steps.push((u64::from_be_bytes(place), Slice::from(key)));
+        steps.push((u64::from_be_bytes(place), key));
         at += length;
     }
     if at == value.len() { Ok(steps) } else { Err(damaged()) }
 }
 
+fn owned(entry: &Entry<&[u8]>) -> Entry<Slice> {
+    entry.iter().map(|(place, key)| (*place, Slice::from(*key))).collect()
+}
+
 /// The steps of entries, one after the other.
 fn flattened(
-    entries: impl Iterator<Item = Result<Entry, StoreError>>,
+    entries: impl Iterator<Item = Result<Entry<Slice>, StoreError>>,
 ) -> impl Iterator<Item = Result<(u64, Slice), StoreError>> {
     entries.flat_map(|entry| {
         let (steps, error) = match entry {

@@ -5,15 +5,13 @@ use std::{collections::VecDeque, sync::Arc};
 
 use fjall::Slice;
 
-use crate::record::Record;
+use crate::record::{Told, ToldAct};
 
 /// Keys and records that are kept for a carrier that is a little behind. They are shared with the database's own memory
 /// as long as it has them there.
 const BYTES_MAX: usize = 32 << 20;
-/// What a step takes besides.
-const STEP_BYTES: usize = 128;
-/// What a record takes in memory, in its lengths as JSON: a guess.
-const RECORD_LENGTHS: usize = 3;
+/// What a step takes besides, with what it tells: a guess, for one that wants nothing done elsewhere.
+const STEP_BYTES: usize = 512;
 
 /// A step that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +21,15 @@ pub(super) struct Step {
     /// The key of its record.
     pub(super) key: Slice,
     pub(super) record: Slice,
-    pub(super) made: Option<Arc<Record>>,
+    pub(super) told: Option<Arc<Told>>,
 }
 
 impl Step {
     fn bytes(&self) -> usize {
-        let made = self.made.as_ref().map_or(0, |_| RECORD_LENGTHS * self.record.len());
-        STEP_BYTES + self.key.len() + self.record.len() + made
+        let has_effects = |told: &Arc<Told>| matches!(&told.act, ToldAct::Played(play) if !play.effects.is_empty());
+        // They are in what it tells as well as in its record.
+        let effects = if self.told.as_ref().is_some_and(has_effects) { self.record.len() } else { 0 };
+        STEP_BYTES + self.key.len() + self.record.len() + effects
     }
 }
 
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn step(place: u64) -> Step {
-        Step { place, key: Slice::from([]), record: Slice::from([0; 100]), made: None }
+        Step { place, key: Slice::from([]), record: Slice::from([0; 100]), told: None }
     }
 
     fn recent(places: impl IntoIterator<Item = u64>) -> Recent {

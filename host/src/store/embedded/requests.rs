@@ -7,10 +7,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fjall::Slice;
 use tokio::sync::oneshot;
 
-use super::{Commit, CommitError, StoreError, closed};
-use crate::identity::GameId;
+use super::{
+    Commit, CommitError, StoreError, closed,
+    tables::{encode, numbered_key},
+};
+use crate::{
+    aggregate::Aggregate,
+    identity::GameId,
+    record::{Destinations, EncodedRecord, Told},
+};
 
 /// Changes that share one fsync.
 const GROUP_CHANGES_MAX: usize = 1024;
@@ -26,10 +34,45 @@ pub(super) struct Request {
 
 /// What is written, whole or not at all.
 pub(super) enum Change {
-    /// Steps of one aggregate, and the document that they have made.
-    Steps { commit: Commit, document: Vec<u8> },
+    /// Steps of one aggregate.
+    Steps(Steps),
     /// Acts on a game, oldest first, and the listing that they have made, with its version.
     Acts { game: GameId, version: u64, listing: Vec<u8>, acts: Vec<Vec<u8>> },
+}
+
+/// A commit as it is written. It is made by whoever commits: the committer has one thread for everybody.
+pub(super) struct Steps {
+    pub(super) expected: u64,
+    pub(super) aggregate: Arc<Aggregate>,
+    /// The aggregate's document.
+    pub(super) document: Slice,
+    pub(super) records: Vec<KeyedRecord>,
+    pub(super) under_way: usize,
+}
+
+/// A record as it is written.
+#[derive(Clone)]
+pub(super) struct KeyedRecord {
+    pub(super) key: Slice,
+    pub(super) bytes: Slice,
+    pub(super) destinations: Destinations,
+    pub(super) told: Option<Arc<Told>>,
+}
+
+impl Steps {
+    pub(super) fn of(commit: Commit) -> Result<Self, StoreError> {
+        let Commit { expected, aggregate, records, under_way } = commit;
+        let id = aggregate.id.as_str();
+        let document = Slice::from(encode(&id, &*aggregate)?);
+        let records = records.into_iter().map(|EncodedRecord { step, destinations, bytes, told }| KeyedRecord {
+            key: Slice::from(numbered_key(id, step)),
+            bytes: Slice::from(bytes),
+            destinations,
+            told,
+        });
+        let records = records.collect();
+        Ok(Self { expected, document, records, under_way, aggregate })
+    }
 }
 
 /// A way to the committer, and the committer's end of it.
@@ -141,9 +184,9 @@ impl Shared {
 
 impl Group {
     pub(super) fn add(&mut self, request: Request) {
-        if let Change::Steps { commit, .. } = &request.change {
+        if let Change::Steps(steps) = &request.change {
             self.steps += 1;
-            self.under_way = commit.under_way;
+            self.under_way = steps.under_way;
         }
         self.requests.push(request);
     }

@@ -122,9 +122,12 @@ impl Tables {
         bytes_max: usize,
     ) -> Result<Vec<Waiting>, StoreError> {
         if let Some(steps) = self.outbox.recent(to, steps_max, bytes_max) {
-            let waiting = steps.into_iter().map(|Step { place, key, record, made }| {
-                let (aggregate, step) = read_step_key(&key)?;
-                Ok(Waiting { aggregate, step, place, record: Bytes::from_owner(record), made })
+            let waiting = steps.into_iter().map(|Step { place, key, record, told }| {
+                let (aggregate, step) = match &told {
+                    Some(told) => (told.aggregate.clone(), told.step),
+                    None => read_step_key(&key)?,
+                };
+                Ok(Waiting { aggregate, step, place, record: Bytes::from_owner(record), told })
             });
             return waiting.collect();
         }
@@ -139,7 +142,7 @@ impl Tables {
             let missing = || StoreError::Corrupt(format!("the record of step {step} of {aggregate} is missing"));
             let record = Bytes::from_owner(record.ok_or_else(missing)?);
             bytes += record.len();
-            waiting.push(Waiting { aggregate, step, place, record, made: None });
+            waiting.push(Waiting { aggregate, step, place, record, told: None });
             if bytes >= bytes_max {
                 break;
             }

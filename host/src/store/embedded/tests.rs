@@ -49,7 +49,7 @@ fn commit(player: &str, expected: u64, steps: u64, mark: u8) -> Commit {
         step,
         destinations: destinations(mark),
         bytes: vec![mark],
-        made: None,
+        told: None,
     });
     Commit { expected, records: records.collect(), aggregate: Arc::new(aggregate), under_way: 1 }
 }
@@ -61,8 +61,7 @@ fn destinations(mark: u8) -> Destinations {
 type Answered = oneshot::Receiver<Result<(), CommitError>>;
 
 fn request(commit: Commit) -> (Request, Answered) {
-    let document = encode(&commit.aggregate.id, &*commit.aggregate).unwrap();
-    request_of(Change::Steps { commit, document })
+    request_of(Change::Steps(Steps::of(commit).unwrap()))
 }
 
 fn request_of(change: Change) -> (Request, Answered) {

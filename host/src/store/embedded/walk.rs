@@ -125,7 +125,7 @@ mod tests {
                 let destinations =
                     Destinations { notifications: number % 3 == 0, tracking: number % 5 == 0 && step != 2 };
                 destinations.iter().for_each(|to| waiting.insert(to, step));
-                EncodedRecord { step, destinations, bytes: b"{}".to_vec(), made: None }
+                EncodedRecord { step, destinations, bytes: b"{}".to_vec(), told: None }
             });
             let records = records.collect();
             expected.insert(aggregate.id.clone(), waiting);

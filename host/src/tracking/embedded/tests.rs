@@ -107,7 +107,7 @@ fn copy_folder(from: &Path, to: &Path, but: &Path) {
 fn nothing_is_taken_while_the_disk_is_nearly_full() {
     let directory = tempfile::tempdir().unwrap();
     let record = samples::record(json!({ "deposited": { "currency": "EUR", "amount": 5 } }));
-    let facts = facts_of(&"main".parse().unwrap(), &record);
+    let facts = facts_of(&"main".parse().unwrap(), &record.into());
     runtime().block_on(async {
         let full = Settings { disk_reserve_bytes: u64::MAX, ..settings(directory.path(), vec![]) };
         let store = Embedded::open(&full).unwrap();
