@@ -22,8 +22,9 @@ use crate::{
 /// Memtables larger than the default: fewer flushes, and aggregates that change often are written to tables once.
 const MEMTABLE_BYTES: u64 = 128 << 20;
 /// Threads that write and merge a database's tables. A single one would wait for itself once a long merge has let the requests
-/// of commits fill its queue, and write no table ever after.
-pub(crate) const TABLE_WRITERS: usize = 2;
+/// of commits fill its queue, and write no table ever after. Of two, one leaves every merge to the other, and turns round and
+/// round while that is merging.
+pub(crate) const TABLE_WRITERS: usize = 3;
 /// Records are written once and never changed: their values stay where they were first written, outside of compaction.
 /// They are not compressed: each would be by itself, for a quarter of its size, and that costs as much as encoding it.
 const RECORD_SEPARATION_BYTES: u32 = 128;

@@ -10,7 +10,7 @@ use super::keys;
 use crate::{
     facts::{Fact, What},
     identity::{Digest, ViewName},
-    store::{StoreError, unavailable},
+    store::{StoreError, TABLE_WRITERS, unavailable},
 };
 
 /// A new table has facts of all players, and is merged with the tables before it, which have too: the larger each is, the
@@ -86,8 +86,7 @@ impl State {
 
 impl Tables {
     pub(super) fn open(directory: &Path) -> Result<Self, fjall::Error> {
-        // The one writer commits some tens of times a second: its requests do not fill the queue of this thread.
-        let database = Database::builder(directory).worker_threads(1).open()?;
+        let database = Database::builder(directory).worker_threads(TABLE_WRITERS).open()?;
         let facts = database.keyspace("facts", || {
             let separation = KvSeparationOptions::default()
                 .separation_threshold(FACT_SEPARATION_BYTES)
