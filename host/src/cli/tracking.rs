@@ -96,14 +96,14 @@ impl Rebuild {
         let data = DataDirectory::open(directory).context("stop the host first")?;
         super::runtime()?.block_on(async {
             let store = Embedded::open(&config.embedded_tracking(data.tracking()))?;
-            let outcome = rebuild(&store, self.view, Some(store.facts())).await;
+            let outcome = rebuild(&store, self.view, Some(store.facts()?)).await;
             store.close().await;
             outcome
         })
     }
 }
 
-/// `facts` says about how many there are, where that is known.
+/// `facts` says how many there are, where that is known.
 async fn rebuild(store: &dyn TrackingStore, view: Option<ViewName>, facts: Option<u64>) -> anyhow::Result<()> {
     if !store.forget_counts(view.clone()).await? {
         let view = view.as_ref().map(ViewName::as_str).unwrap_or_default();
@@ -124,7 +124,7 @@ async fn rebuild(store: &dyn TrackingStore, view: Option<ViewName>, facts: Optio
     }
     bar.finish_and_clear();
     match facts {
-        Some(facts) => println!("everything is counted, of about {facts} facts"),
+        Some(facts) => println!("everything is counted, of {facts} facts"),
         None => println!("everything is counted"),
     }
     Ok(())

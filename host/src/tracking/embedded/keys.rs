@@ -1,6 +1,7 @@
 //! The keys of the database. Everything that is counted lies in one keyspace: the roll-ups under no name, every view
 //! under its own, each followed by a zero byte that no name has.
 
+use super::taken::STEPS;
 use crate::{
     facts::{Bucket, FactId, Period},
     identity::{GameId, ReleaseDigest, ViewName},
@@ -13,26 +14,16 @@ pub(super) fn scope(view: Option<&ViewName>) -> Vec<u8> {
     key
 }
 
-/// A fact: source, aggregate, step and position, in this order.
-pub(super) fn fact(id: &FactId) -> Vec<u8> {
-    let FactId { source, aggregate, step, position } = id;
-    let mut key = Vec::with_capacity(source.as_str().len() + aggregate.as_str().len() + 12);
-    key.extend(source.as_str().as_bytes());
-    key.push(0);
-    key.extend(aggregate.as_str().as_bytes());
-    key.push(0);
-    key.extend(step.to_be_bytes());
-    key.extend(position.to_be_bytes());
-    key
+/// Where a note is of a step and its neighbours: see [`super::taken`].
+pub(super) fn taken(id: &FactId) -> Vec<u8> {
+    let FactId { source, aggregate, step, .. } = id;
+    [source.as_str().as_bytes(), &[0], aggregate.as_str().as_bytes(), &[0], &(step / STEPS).to_be_bytes()].concat()
 }
 
-/// The fact of a key.
-pub(super) fn read_fact(key: &[u8]) -> Option<FactId> {
-    let (names, [step @ .., high, low]) = key.split_last_chunk::<10>()?;
-    let mut names = names.strip_suffix(&[0])?.splitn(2, |byte| *byte == 0);
-    let mut name = || std::str::from_utf8(names.next()?).ok();
-    let (source, aggregate) = (name()?.parse().ok()?, name()?.parse().ok()?);
-    Some(FactId { source, aggregate, step: u64::from_be_bytes(*step), position: u16::from_be_bytes([*high, *low]) })
+/// Whether the steps of two facts share a note.
+pub(super) fn are_taken_together(one: &FactId, other: &FactId) -> bool {
+    let note = |id: &FactId| id.step / STEPS;
+    note(one) == note(other) && one.aggregate == other.aggregate && one.source == other.source
 }
 
 /// What is kept of a bucket.
@@ -134,14 +125,12 @@ mod tests {
     use crate::facts::samples;
 
     #[test]
-    fn a_key_tells_the_fact_and_what_is_none_tells_nothing() {
-        for number in 0..100 {
-            let id = samples::numbered(number).id;
-            let key = fact(&id);
-            assert_eq!(read_fact(&key), Some(id));
-            assert_eq!(read_fact(&key[1..].to_ascii_uppercase()), None);
-            assert_eq!(read_fact(&key[..key.len() - 1]), None);
+    fn facts_share_a_note_where_their_keys_are_the_same() {
+        let ids: Vec<_> = (0..200).map(|number| samples::numbered(number).id).collect();
+        for one in &ids {
+            for other in &ids {
+                assert_eq!(are_taken_together(one, other), taken(one) == taken(other), "{one:?}, {other:?}");
+            }
         }
-        assert_eq!(read_fact(b""), None);
     }
 }

@@ -7,6 +7,7 @@ mod met;
 mod queries;
 mod recount;
 mod tables;
+mod taken;
 #[cfg(test)]
 pub(super) mod tests;
 mod writer;
@@ -25,7 +26,7 @@ use super::{Counted, EventCount, Group, Progress, Series, Total, TrackingStore, 
 use crate::{
     facts::{Fact, Rollup, View},
     identity::{GameId, ViewName},
-    store::{self, Space, StoreError},
+    store::{Space, StoreError},
 };
 
 /// What an operator may choose about the embedded tracking store.
@@ -67,16 +68,18 @@ impl Embedded {
     /// Where the files cannot be read or written, or another process has them.
     pub fn open(settings: &Settings) -> Result<Self, OpenError> {
         let open_error = |reason: String| OpenError { directory: settings.directory.clone(), reason };
-        let tables = Tables::open(&settings.directory).map_err(|error| open_error(store::describe(&error)))?;
+        let tables = Tables::open(&settings.directory).map_err(open_error)?;
         let writer = Writer::open(tables.clone(), &settings.views).map_err(|error| open_error(error.to_string()))?;
         let space = Space::new(&settings.directory, settings.disk_reserve_bytes, "nothing is tracked");
         Ok(Self { inner: Arc::new(Inner { tables, writer: Mutex::new(Some(writer)), space }) })
     }
 
-    /// About how many facts there are.
-    #[must_use]
-    pub fn facts(&self) -> u64 {
-        self.inner.tables.facts.approximate_len() as u64
+    /// How many facts there are.
+    ///
+    /// # Errors
+    /// Where the last of them cannot be read.
+    pub fn facts(&self) -> Result<u64, StoreError> {
+        self.inner.tables.facts()
     }
 
     async fn write<T: Send + 'static>(

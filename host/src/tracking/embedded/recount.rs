@@ -1,13 +1,13 @@
-//! Counting anew from the facts, a piece at a time, while new facts come in. What is being counted covers the facts up
-//! to one of them, in the order of their keys: a new fact before it is counted at once, one behind it when its turn
-//! comes. Pieces are written with how far they have come, so a crash costs at most one piece.
+//! Counting anew from the facts, a piece at a time and in the order in which they have come, while new facts come in,
+//! which are counted when their turn comes. Pieces are written with how far they have come, so a crash costs at most one
+//! piece.
 
 use fjall::{OwnedWriteBatch, PersistMode};
 
 use super::{
     super::Progress,
     keys,
-    tables::{FactKey, Phase, State, Tables, decode_fact, encode},
+    tables::{Phase, State, Tables, encode},
     writer::{Draft, Writer},
 };
 use crate::{
@@ -35,11 +35,11 @@ impl Writer {
         };
         let phase = match self.scopes[scope].state.phase.clone() {
             Phase::Clearing => self.clear_some(scope)?,
-            Phase::Counting { through, facts } => self.count_some(scope, through, facts)?,
+            Phase::Counting { facts } => self.count_some(scope, facts)?,
             Phase::Whole => Phase::Whole,
         };
         let facts = match &phase {
-            Phase::Counting { facts, .. } => *facts,
+            Phase::Counting { facts } => *facts,
             Phase::Clearing | Phase::Whole => 0,
         };
         let scope = &mut self.scopes[scope];
@@ -52,32 +52,27 @@ impl Writer {
         let tables = &self.tables;
         let mut batch = tables.database.batch().durability(Some(PersistMode::SyncData));
         let removed = remove_some(tables, &keys::scope(scope.name()), &mut batch)?;
-        let phase = if removed < PIECE { Phase::Counting { through: None, facts: 0 } } else { Phase::Clearing };
+        let phase = if removed < PIECE { Phase::Counting { facts: 0 } } else { Phase::Clearing };
         let state = State { phase, ..scope.state.clone() };
         batch.insert(&tables.states, keys::scope(scope.name()), encode(&state)?);
         batch.commit().map_err(unavailable)?;
         Ok(state.phase)
     }
 
-    fn count_some(&self, scope: usize, through: Option<FactKey>, facts: u64) -> Result<Phase, StoreError> {
+    fn count_some(&self, scope: usize, before: u64) -> Result<Phase, StoreError> {
         let scope = &self.scopes[scope];
         let tables = &self.tables;
         let mut draft = Draft::new(tables, &self.met);
-        // A key's successor is the key with a zero byte.
-        let start = through.as_ref().map_or_else(Vec::new, |through| [through.0.as_slice(), &[0]].concat());
-        let mut last = through;
-        let mut counted = 0;
-        for entry in tables.facts.range(start..).take(PIECE) {
-            let (key, fact) = entry.into_inner().map_err(unavailable)?;
-            scope.count(&decode_fact(&key, &fact)?, &mut draft)?;
-            last = Some(FactKey(key.to_vec()));
-            counted += 1;
+        let mut counted = before;
+        for batch in tables.facts_after(before) {
+            let facts = batch?;
+            facts.iter().try_for_each(|fact| scope.count(fact, &mut draft))?;
+            counted += facts.len() as u64;
+            if counted - before >= PIECE as u64 {
+                break;
+            }
         }
-        let phase = if counted < PIECE {
-            Phase::Whole
-        } else {
-            Phase::Counting { through: last, facts: facts + counted as u64 }
-        };
+        let phase = if counted == self.facts { Phase::Whole } else { Phase::Counting { facts: counted } };
         let state = State { phase, ..scope.state.clone() };
         draft.batch.insert(&tables.states, keys::scope(scope.name()), encode(&state)?);
         draft.commit()?;

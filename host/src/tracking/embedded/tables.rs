@@ -2,24 +2,26 @@
 
 use std::path::Path;
 
-use data_encoding::HEXLOWER;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Readable as _, Snapshot};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _};
+use fjall::{
+    Database, Guard, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, Readable as _, Snapshot,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::keys;
 use crate::{
-    facts::{Fact, What},
+    facts::Fact,
     identity::{Digest, ViewName},
-    store::{StoreError, TABLE_WRITERS, unavailable},
+    store::{self, StoreError, TABLE_WRITERS, unavailable},
 };
 
-/// A new table has facts of all players, and is merged with the tables before it, which have too: the larger each is, the
-/// less is merged.
-const FACTS_MEMTABLE_BYTES: u64 = 64 << 20;
 /// Less memory than the default, and lookups in less of it are faster.
-const COUNTS_MEMTABLE_BYTES: u64 = 16 << 20;
-/// Facts are written once and never changed: their values stay out of compaction, and are too small to be compressed.
-const FACT_SEPARATION_BYTES: u32 = 128;
+const MEMTABLE_BYTES: u64 = 16 << 20;
+
+/// Facts that are kept under one key: reading some of them is reading that many.
+const FACTS_TOGETHER: usize = 1000;
+
+/// The keyspace of facts that were kept under a key each, by builds that were never released.
+const EACH_FACT_BY_ITSELF: &str = "facts";
 
 /// Room for most of what is kept: one that grew to its size would be copied on the way.
 const USUAL_BYTES: usize = 512;
@@ -27,7 +29,10 @@ const USUAL_BYTES: usize = 512;
 #[derive(Clone)]
 pub(super) struct Tables {
     pub(super) database: Database,
-    pub(super) facts: Keyspace,
+    /// Facts in the order in which they have come, some together, under the number of those before them.
+    pub(super) batches: Keyspace,
+    /// Which steps have come.
+    pub(super) taken: Keyspace,
     pub(super) counts: Keyspace,
     /// How far the roll-ups and each view are counted.
     pub(super) states: Keyspace,
@@ -46,59 +51,45 @@ pub(super) struct State {
 pub(super) enum Phase {
     /// Older counts are being removed, and nothing is counted.
     Clearing,
-    /// The facts up to and with this one are counted.
-    Counting {
-        through: Option<FactKey>,
-        /// How many they are.
-        facts: u64,
-    },
+    /// So many facts are counted, those that came first.
+    Counting { facts: u64 },
     /// All facts are counted.
     Whole,
 }
 
-/// The key of a fact, as hexadecimal digits where it is JSON.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FactKey(pub(super) Vec<u8>);
-
-impl Serialize for FactKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        HEXLOWER.encode(&self.0).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for FactKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        HEXLOWER.decode(text.as_bytes()).map(Self).map_err(D::Error::custom)
-    }
-}
-
-impl State {
-    /// Whether a new fact is counted now. Where it is not, it will be met among the facts.
-    pub(super) fn counts(&self, key: &[u8]) -> bool {
-        match &self.phase {
-            Phase::Clearing => false,
-            Phase::Counting { through, .. } => through.as_ref().is_some_and(|through| key <= through.0.as_slice()),
-            Phase::Whole => true,
-        }
-    }
-}
-
 impl Tables {
-    pub(super) fn open(directory: &Path) -> Result<Self, fjall::Error> {
-        let database = Database::builder(directory).worker_threads(TABLE_WRITERS).open()?;
-        let facts = database.keyspace("facts", || {
-            let separation = KvSeparationOptions::default()
-                .separation_threshold(FACT_SEPARATION_BYTES)
-                .compression(CompressionType::None);
-            KeyspaceCreateOptions::default()
-                .max_memtable_size(FACTS_MEMTABLE_BYTES)
-                .with_kv_separation(Some(separation))
-        })?;
-        let counts = database
-            .keyspace("counts", || KeyspaceCreateOptions::default().max_memtable_size(COUNTS_MEMTABLE_BYTES))?;
-        let states = database.keyspace("states", KeyspaceCreateOptions::default)?;
-        Ok(Self { database, facts, counts, states })
+    pub(super) fn open(directory: &Path) -> Result<Self, String> {
+        let described = |error: fjall::Error| store::describe(&error);
+        let database = Database::builder(directory).worker_threads(TABLE_WRITERS).open().map_err(described)?;
+        if database.keyspace_exists(EACH_FACT_BY_ITSELF) {
+            return Err("it is of a build before 0.1.0, which kept facts in another form: move it away, and counting \
+                        begins again from there"
+                .to_owned());
+        }
+        let keyspace =
+            |name, options: fn() -> KeyspaceCreateOptions| database.keyspace(name, options).map_err(described);
+        let (batches, taken) = (keyspace("batches", of_batches)?, keyspace("taken", of_small)?);
+        let (counts, states) = (keyspace("counts", of_small)?, keyspace("states", KeyspaceCreateOptions::default)?);
+        Ok(Self { database, batches, taken, counts, states })
+    }
+
+    /// How many facts there are.
+    pub(super) fn facts(&self) -> Result<u64, StoreError> {
+        let Some(last) = self.batches.last_key_value() else { return Ok(0) };
+        let (before, facts) = read_batch(last)?;
+        Ok(before + facts.len() as u64)
+    }
+
+    /// The facts behind so many, as many as some batches have, batch by batch. None of them is passed over unseen.
+    pub(super) fn facts_after(&self, mut facts: u64) -> impl Iterator<Item = Result<Vec<Fact>, StoreError>> {
+        self.batches.range(facts.to_be_bytes()..).map(move |batch| {
+            let (before, batch) = read_batch(batch)?;
+            if before != facts {
+                return Err(StoreError::Corrupt(format!("the tracking store lacks facts {facts} to {before}")));
+            }
+            facts += batch.len() as u64;
+            Ok(batch)
+        })
     }
 
     pub(super) fn state(&self, view: Option<&ViewName>) -> Result<Option<State>, StoreError> {
@@ -132,29 +123,34 @@ impl Look<'_> {
     }
 }
 
-/// A fact as it is kept: without its id, which its key tells.
-pub(super) fn encode_fact(fact: &Fact) -> Result<Vec<u8>, StoreError> {
-    #[derive(Serialize)]
-    struct Kept<'a> {
-        at_ms: u64,
-        what: &'a What,
-    }
-    let Fact { at_ms, what, .. } = fact;
-    encode(&Kept { at_ms: *at_ms, what })
+fn of_batches() -> KeyspaceCreateOptions {
+    // They are never changed, and large: apart from their keys they are not copied when tables are merged.
+    KeyspaceCreateOptions::default().with_kv_separation(Some(KvSeparationOptions::default()))
 }
 
-/// See [`encode_fact`].
-pub(super) fn decode_fact(key: &[u8], kept: &[u8]) -> Result<Fact, StoreError> {
-    #[derive(Deserialize)]
-    struct Kept {
-        at_ms: u64,
-        what: What,
+fn of_small() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+}
+
+/// Writes facts behind all others, of which there are so many.
+pub(super) fn write_facts(
+    tables: &Tables,
+    batch: &mut OwnedWriteBatch,
+    before: u64,
+    facts: &[&Fact],
+) -> Result<(), StoreError> {
+    for (number, facts) in facts.chunks(FACTS_TOGETHER).enumerate() {
+        let before = before + (number * FACTS_TOGETHER) as u64;
+        batch.insert(&tables.batches, before.to_be_bytes(), encode(&facts)?);
     }
-    let id = keys::read_fact(key).ok_or_else(|| {
-        StoreError::Corrupt(format!("a fact's key, in the tracking store, is {}", String::from_utf8_lossy(key)))
-    })?;
-    let Kept { at_ms, what } = decode(kept)?;
-    Ok(Fact { id, at_ms, what })
+    Ok(())
+}
+
+fn read_batch(entry: Guard) -> Result<(u64, Vec<Fact>), StoreError> {
+    let (key, facts) = entry.into_inner().map_err(unavailable)?;
+    let before = key.as_ref().try_into().map(u64::from_be_bytes);
+    let before = before.map_err(|_| StoreError::Corrupt("the key of facts, in the tracking store".to_owned()))?;
+    Ok((before, decode(&facts)?))
 }
 
 pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {

@@ -24,11 +24,7 @@ pub(crate) fn settings(directory: &Path, views: Vec<View>) -> Settings {
 
 /// Every fact that is kept.
 fn stored(store: &Embedded) -> Vec<Fact> {
-    let facts = store.inner.tables.facts.iter().map(|entry| {
-        let (key, kept) = entry.into_inner().unwrap();
-        tables::decode_fact(&key, &kept).unwrap()
-    });
-    facts.collect()
+    store.inner.tables.facts_after(0).flat_map(Result::unwrap).collect()
 }
 
 proptest! {
@@ -118,8 +114,61 @@ fn nothing_is_taken_while_the_disk_is_nearly_full() {
 }
 
 #[test]
-fn a_fact_that_was_kept_with_its_id_is_read_too() {
-    let fact = samples::numbered(7);
-    let kept = tables::encode(&fact).unwrap();
-    assert_eq!(tables::decode_fact(&keys::fact(&fact.id), &kept).unwrap(), fact);
+fn what_comes_while_facts_are_counted_anew_is_counted_in_its_turn() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(directory.path(), views());
+    let facts: Vec<_> = (0..7000).map(samples::numbered).collect();
+    runtime().block_on(async {
+        let store = Embedded::open(&settings).unwrap();
+        store.record(facts[..5500].to_vec()).await.unwrap();
+        store.forget_counts(None).await.unwrap();
+        let counted = async |facts| {
+            while store.recount_some().await.unwrap() != Some(Progress { view: None, facts }) {}
+        };
+        counted(5000).await;
+        store.record(facts[4000..6000].to_vec()).await.unwrap();
+        assert_eq!(store.facts().unwrap(), 6000);
+        store.close().await;
+        drop(store);
+
+        // As after a crash it goes on where it was.
+        let store = Embedded::open(&settings).unwrap();
+        assert_eq!(
+            store.recount_some().await.unwrap(),
+            Some(Progress { view: None, facts: 0 }),
+            "the roll-ups are whole"
+        );
+        store.record(facts[5000..].to_vec()).await.unwrap();
+        recount(&store).await.unwrap();
+        assert_eq!(stored(&store).len(), 7000);
+        check(&store, &facts, &settings.views).await;
+        store.close().await;
+    });
+}
+
+#[test]
+fn facts_that_are_missing_are_not_passed_over() {
+    let directory = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let store = Embedded::open(&settings(directory.path(), vec![])).unwrap();
+        for batch in 0..3 {
+            store.record((4 * batch..4 * batch + 4).map(samples::numbered).collect()).await.unwrap();
+        }
+        store.inner.tables.batches.remove(4_u64.to_be_bytes()).unwrap();
+        store.forget_counts(None).await.unwrap();
+        let stopped = recount(&store).await.unwrap_err().to_string();
+        assert!(stopped.contains("facts 4 to 8"), "{stopped}");
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_store_of_another_form_is_not_taken_for_an_empty_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(directory.path(), vec![]);
+    let database = fjall::Database::builder(&settings.directory).open().unwrap();
+    database.keyspace("facts", fjall::KeyspaceCreateOptions::default).unwrap();
+    drop(database);
+    let refused = Embedded::open(&settings).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("move it away"), "{refused}");
 }

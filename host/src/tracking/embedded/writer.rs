@@ -5,14 +5,15 @@ use std::{
     rc::Rc,
 };
 
-use fjall::{OwnedWriteBatch, PersistMode, Slice};
+use fjall::{OwnedWriteBatch, PersistMode};
 
 use super::{
     keys::{self, Of},
     meetings::{IsFirst, Meetings, hours_within},
     met::Met,
     recount::{PIECE, remove_some},
-    tables::{Phase, State, Tables, decode, encode, encode_fact},
+    tables::{Phase, State, Tables, decode, encode, write_facts},
+    taken::Taken,
 };
 use crate::{
     facts::{Bucket, Entry, EntryValue, Fact, Period, Play, Reduced, Rollup, View, What},
@@ -25,6 +26,8 @@ const ROLLUP_RULES: &[u8] = b"rollups/2";
 
 pub(super) struct Writer {
     pub(super) tables: Tables,
+    /// How many are kept.
+    pub(super) facts: u64,
     /// The roll-ups, and every view that is declared.
     pub(super) scopes: Vec<Scope>,
     pub(super) met: Met,
@@ -78,8 +81,8 @@ impl Writer {
             }
         }
         batch.commit().map_err(unavailable)?;
-        let mut writer = Self { tables, scopes, met: Met::default() };
-        if writer.tables.facts.first_key_value().is_none() {
+        let mut writer = Self { facts: tables.facts()?, tables, scopes, met: Met::default() };
+        if writer.facts == 0 {
             // Nothing waits to be counted: a store that is new is whole at once.
             while writer.recount_some()?.is_some() {}
         }
@@ -87,26 +90,23 @@ impl Writer {
     }
 
     pub(super) fn record(&mut self, facts: &[Fact]) -> Result<(), StoreError> {
-        let mut facts: Vec<_> = facts.iter().map(|fact| (Slice::from(keys::fact(&fact.id)), fact)).collect();
-        // In the order of keys the database finds each near the one before, and that costs it a fraction.
-        facts.sort_by(|(one, _), (other, _)| one.cmp(other));
-        facts.dedup_by(|(again, _), (key, _)| again == key);
+        let mut facts: Vec<_> = facts.iter().collect();
+        // Steps whose notes are the same come next to each other, and the database finds each near the one before.
+        facts.sort_by(|one, other| one.id.cmp(&other.id));
+        facts.dedup_by(|again, fact| again.id == fact.id);
         let mut draft = Draft::new(&self.tables, &self.met);
-        let mut any_is_new = false;
-        for (key, fact) in facts {
-            if self.tables.facts.contains_key(&key).map_err(unavailable)? {
-                continue;
-            }
-            draft.batch.insert(&self.tables.facts, key.clone(), encode_fact(fact)?);
-            for scope in self.scopes.iter().filter(|scope| scope.state.counts(&key)) {
-                scope.count(fact, &mut draft)?;
-            }
-            any_is_new = true;
+        let facts = draft.take(&facts)?;
+        if facts.is_empty() {
+            return Ok(());
         }
-        if any_is_new {
-            let met = draft.commit()?;
-            self.met.remember(met);
+        write_facts(&self.tables, &mut draft.batch, self.facts, &facts)?;
+        // What is being counted anew comes to them in its time.
+        for scope in self.scopes.iter().filter(|scope| scope.state.phase == Phase::Whole) {
+            facts.iter().try_for_each(|fact| scope.count(fact, &mut draft))?;
         }
+        let met = draft.commit()?;
+        self.facts += facts.len() as u64;
+        self.met.remember(met);
         Ok(())
     }
 }
@@ -201,6 +201,25 @@ impl<'a> Draft<'a> {
         }
         self.batch.commit().map_err(unavailable)?;
         Ok(self.newly_met)
+    }
+
+    /// Those of the facts whose steps have not come before. The facts of a step come all together, and the steps in order.
+    fn take<'f>(&mut self, facts: &[&'f Fact]) -> Result<Vec<&'f Fact>, StoreError> {
+        let mut new = Vec::with_capacity(facts.len());
+        for facts in facts.chunk_by(|one, other| keys::are_taken_together(&one.id, &other.id)) {
+            let key = keys::taken(&facts[0].id);
+            let stored = self.tables.taken.get(&key).map_err(unavailable)?;
+            let before = stored.map(|stored| Taken::decode(&stored)).transpose()?.unwrap_or_default();
+            let mut after = before;
+            for fact in facts.iter().filter(|fact| !before.has(fact.id.step)) {
+                after.take(fact.id.step);
+                new.push(*fact);
+            }
+            if after != before {
+                self.batch.insert(&self.tables.taken, key, after.encode());
+            }
+        }
+        Ok(new)
     }
 
     fn roll_up(&mut self, fact: &Fact) -> Result<(), StoreError> {
