@@ -1,7 +1,7 @@
 //! The keys of the database. Everything that is counted lies in one keyspace: the roll-ups under no name, every view
 //! under its own, each followed by a zero byte that no name has.
 
-use super::taken::STEPS;
+use super::taken::note;
 use crate::{
     facts::{Bucket, FactId, Period},
     identity::{GameId, ReleaseDigest, ViewName},
@@ -17,13 +17,12 @@ pub(super) fn scope(view: Option<&ViewName>) -> Vec<u8> {
 /// Where a note is of a step and its neighbours: see [`super::taken`].
 pub(super) fn taken(id: &FactId) -> Vec<u8> {
     let FactId { source, aggregate, step, .. } = id;
-    [source.as_str().as_bytes(), &[0], aggregate.as_str().as_bytes(), &[0], &(step / STEPS).to_be_bytes()].concat()
+    [source.as_str().as_bytes(), &[0], aggregate.as_str().as_bytes(), &[0], &note(*step).to_be_bytes()].concat()
 }
 
 /// Whether the steps of two facts share a note.
 pub(super) fn are_taken_together(one: &FactId, other: &FactId) -> bool {
-    let note = |id: &FactId| id.step / STEPS;
-    note(one) == note(other) && one.aggregate == other.aggregate && one.source == other.source
+    note(one.step) == note(other.step) && one.aggregate == other.aggregate && one.source == other.source
 }
 
 /// What is kept of a bucket.

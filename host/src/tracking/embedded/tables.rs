@@ -80,6 +80,20 @@ impl Tables {
         Ok(before + facts.len() as u64)
     }
 
+    /// Adds facts to those that are there, of which there are so many.
+    pub(super) fn add_facts(
+        &self,
+        batch: &mut OwnedWriteBatch,
+        before: u64,
+        facts: &[&Fact],
+    ) -> Result<(), StoreError> {
+        for (number, facts) in facts.chunks(FACTS_TOGETHER).enumerate() {
+            let before = before + (number * FACTS_TOGETHER) as u64;
+            batch.insert(&self.batches, before.to_be_bytes(), encode(&facts)?);
+        }
+        Ok(())
+    }
+
     /// The facts behind so many, as many as some batches have, batch by batch. None of them is passed over unseen.
     pub(super) fn facts_after(&self, mut facts: u64) -> impl Iterator<Item = Result<Vec<Fact>, StoreError>> {
         self.batches.range(facts.to_be_bytes()..).map(move |batch| {
@@ -130,20 +144,6 @@ fn of_batches() -> KeyspaceCreateOptions {
 
 fn of_small() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
-}
-
-/// Writes facts behind all others, of which there are so many.
-pub(super) fn write_facts(
-    tables: &Tables,
-    batch: &mut OwnedWriteBatch,
-    before: u64,
-    facts: &[&Fact],
-) -> Result<(), StoreError> {
-    for (number, facts) in facts.chunks(FACTS_TOGETHER).enumerate() {
-        let before = before + (number * FACTS_TOGETHER) as u64;
-        batch.insert(&tables.batches, before.to_be_bytes(), encode(&facts)?);
-    }
-    Ok(())
 }
 
 fn read_batch(entry: Guard) -> Result<(u64, Vec<Fact>), StoreError> {

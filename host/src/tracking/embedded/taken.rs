@@ -3,7 +3,12 @@
 use crate::store::StoreError;
 
 /// How many steps that follow each other share a note.
-pub(super) const STEPS: u64 = u64::BITS as u64;
+const STEPS: u64 = u64::BITS as u64;
+
+/// The number of a step's note among those of its aggregate.
+pub(super) fn note(step: u64) -> u64 {
+    step / STEPS
+}
 
 /// Which of some steps that follow each other were taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::{
     meetings::{IsFirst, Meetings, hours_within},
     met::Met,
     recount::{PIECE, remove_some},
-    tables::{Phase, State, Tables, decode, encode, write_facts},
+    tables::{Phase, State, Tables, decode, encode},
     taken::Taken,
 };
 use crate::{
@@ -99,7 +99,7 @@ impl Writer {
         if facts.is_empty() {
             return Ok(());
         }
-        write_facts(&self.tables, &mut draft.batch, self.facts, &facts)?;
+        self.tables.add_facts(&mut draft.batch, self.facts, &facts)?;
         // What is being counted anew comes to them in its time.
         for scope in self.scopes.iter().filter(|scope| scope.state.phase == Phase::Whole) {
             facts.iter().try_for_each(|fact| scope.count(fact, &mut draft))?;
