@@ -10,7 +10,7 @@ use serde_json::json;
 
 const EXAMPLES: &str = "\
 A million, which means something in a release build only:
-    cargo build --release && target/release/railgun-load
+    cargo build --release -p croupier -p railgun-load && target/release/railgun-load
 In a minute:
     target/release/railgun-load --notifications 20000 --speed 10";
 

@@ -206,7 +206,7 @@ fn lines(said: &Said) -> Vec<String> {
 async fn start_croupier(program: &Path, command: &[&str], config: &Path) -> anyhow::Result<(Process, String)> {
     anyhow::ensure!(
         program.is_file(),
-        "{} is not there: build it (cargo build --release), or say where it is with --croupier",
+        "{} is not there: build it (cargo build --release -p croupier), or say where it is with --croupier",
         program.display()
     );
     let command = command.iter().map(OsStr::new);
