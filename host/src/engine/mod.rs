@@ -94,7 +94,7 @@ pub struct Engine {
     /// Places for compiling: half the processors, so that games are played meanwhile.
     compiling: Arc<Semaphore>,
     settings: Settings,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 /// The machine could not be set up.
@@ -231,23 +231,21 @@ impl Engine {
         CasinoGameWithEverything::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(start_error)?;
         let artefacts = Artefacts::open(settings.cache_directory.as_deref(), &wasmtime)
             .map_err(|error| StartError(error.to_string()))?;
-        let ticker = Ticker::start(wasmtime.weak(), TICK).map_err(|error| StartError(error.to_string()))?;
+        // Held weakly: the thread must not keep it alive.
+        let ticked = wasmtime.weak();
+        let tick = move || {
+            ticked.upgrade().is_some_and(|engine| {
+                engine.increment_epoch();
+                true
+            })
+        };
+        let ticker = Ticker::start(TICK, tick).map_err(|error| StartError(error.to_string()))?;
         let places = Semaphore::new(settings.concurrent_steps_max as usize);
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let compiling = Arc::new(Semaphore::new((processors / 2).max(1)));
         let describing = Semaphore::new(1);
         let places_of_games = Mutex::default();
-        Ok(Self {
-            wasmtime,
-            linker,
-            artefacts,
-            places,
-            places_of_games,
-            describing,
-            compiling,
-            settings,
-            _ticker: ticker,
-        })
+        Ok(Self { wasmtime, linker, artefacts, places, places_of_games, describing, compiling, settings, ticker })
     }
 
     /// What its operator has chosen.
@@ -338,7 +336,9 @@ impl Engine {
         store.set_hostcall_fuel(configuration::HOST_CALL_BYTES_MAX);
         store.set_max_component_handles(configuration::COMPONENT_HANDLES_MAX);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| {
+        let running = self.ticker.run();
+        store.epoch_deadline_callback(move |mut context| {
+            let _ticks_until_the_store_is_dropped = &running;
             context.data_mut().spend_tick()?;
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
