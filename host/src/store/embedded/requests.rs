@@ -1,5 +1,5 @@
-//! The way to the committer: a channel that hands over groups. Where it sleeps, the first request of a group wakes it, so
-//! that its wait begins, and the one that makes the group complete; those between do not.
+//! The way to the committer: a channel that hands over groups. Where it sleeps, it is woken by the request that makes a group
+//! complete, and before it sleeps for long it looks by itself whether a group has waited long enough.
 
 use std::{
     mem,
@@ -97,13 +97,26 @@ struct Shared {
 struct State {
     waiting: Group,
     is_closed: bool,
-    receiver_sleeps: bool,
+    receiver: Receiving,
+}
+
+/// What the receiver is doing.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Receiving {
+    #[default]
+    Awake,
+    /// It sleeps until it is woken: whatever comes wakes it.
+    Sleeping,
+    /// It sleeps, and will look by itself: only a group that is complete wakes it.
+    Dozing,
 }
 
 /// Requests that are written together.
 #[derive(Default)]
 pub(super) struct Group {
     requests: Vec<Request>,
+    /// When the first of them came.
+    begun: Option<Instant>,
     /// How many of them are commits of steps.
     steps: usize,
     /// How many commits of steps the newest of them knew of.
@@ -116,10 +129,14 @@ impl Sender {
         if state.is_closed {
             return Err(closed());
         }
-        let is_first = state.waiting.requests.is_empty();
         state.waiting.add(request);
-        if state.receiver_sleeps && (is_first || state.waiting.is_complete()) {
-            state.receiver_sleeps = false;
+        let wakes = match state.receiver {
+            Receiving::Awake => false,
+            Receiving::Sleeping => true,
+            Receiving::Dozing => state.waiting.is_complete(),
+        };
+        if wakes {
+            state.receiver = Receiving::Awake;
             drop(state);
             self.0.woken.notify_one();
         }
@@ -138,20 +155,23 @@ impl Receiver {
     /// What waits, and a part of what is known to come soon; `None` once nothing will.
     pub(super) fn next_group(&self) -> Option<Vec<Request>> {
         let mut state = self.0.state();
-        let mut begun = None;
+        // On a busy host the next group comes at once, and is not to wake anybody only to be waited for.
+        let mut expects_more = true;
+        let looked = Instant::now();
         loop {
-            if state.waiting.requests.is_empty() {
-                if state.is_closed {
-                    return None;
+            let wait_max = match state.waiting.begun {
+                None if state.is_closed => return None,
+                None => expects_more.then_some(GATHER_WAIT_MAX),
+                Some(begun) => {
+                    let waited = begun.max(looked).elapsed();
+                    if state.is_closed || state.waiting.is_complete() || waited >= GATHER_WAIT_MAX {
+                        return Some(state.waiting.take());
+                    }
+                    Some(GATHER_WAIT_MAX - waited)
                 }
-                state = self.0.sleep(state, None);
-                continue;
-            }
-            let waited = begun.get_or_insert_with(Instant::now).elapsed();
-            if state.is_closed || state.waiting.is_complete() || waited >= GATHER_WAIT_MAX {
-                return Some(state.waiting.take());
-            }
-            state = self.0.sleep(state, Some(GATHER_WAIT_MAX - waited));
+            };
+            state = self.0.sleep(state, wait_max);
+            expects_more = false;
         }
     }
 }
@@ -172,12 +192,12 @@ impl Shared {
 
     /// Until somebody wakes the receiver, or it was long enough.
     fn sleep<'a>(&self, mut state: MutexGuard<'a, State>, wait_max: Option<Duration>) -> MutexGuard<'a, State> {
-        state.receiver_sleeps = true;
+        state.receiver = if wait_max.is_some() { Receiving::Dozing } else { Receiving::Sleeping };
         let mut state = match wait_max {
             None => self.woken.wait(state).unwrap_or_else(PoisonError::into_inner),
             Some(wait_max) => self.woken.wait_timeout(state, wait_max).unwrap_or_else(PoisonError::into_inner).0,
         };
-        state.receiver_sleeps = false;
+        state.receiver = Receiving::Awake;
         state
     }
 }
@@ -188,6 +208,7 @@ impl Group {
             self.steps += 1;
             self.under_way = steps.under_way;
         }
+        self.begun.get_or_insert_with(Instant::now);
         self.requests.push(request);
     }
 

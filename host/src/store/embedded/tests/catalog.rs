@@ -125,6 +125,31 @@ fn a_group_waits_for_three_quarters_of_the_steps_and_not_for_acts() {
     }
 }
 
+/// Whether the committer is awake when they come, waits for more of them or has long had nothing to do.
+#[test]
+fn a_group_that_nobody_completes_is_committed_all_the_same() {
+    let (sent, waiting) = requests::channel();
+    let (took, taken) = std::sync::mpsc::channel();
+    let receiver = std::thread::spawn(move || {
+        while let Some(group) = waiting.next_group() {
+            took.send(group.len()).unwrap();
+        }
+    });
+    for number in 0..200 {
+        let count = 1 + number % 3;
+        for _ in 0..count {
+            let (request, _) = request(Commit { under_way: 1 + 100 * (number % 2), ..commit("alice", 0, 1, 1) });
+            sent.send(request).unwrap();
+        }
+        let mut left = count;
+        while left > 0 {
+            left -= taken.recv().unwrap();
+        }
+    }
+    drop(sent);
+    receiver.join().unwrap();
+}
+
 #[test]
 fn acts_are_read_by_number_and_game() {
     let directory = tempfile::tempdir().unwrap();
