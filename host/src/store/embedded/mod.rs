@@ -19,7 +19,7 @@ use std::{
 use async_trait::async_trait;
 use quick_cache::{Weighter, sync::Cache};
 use thiserror::Error;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 pub(crate) use self::tables::{TABLE_WRITERS, describe, unavailable};
 use self::{
@@ -53,6 +53,8 @@ pub struct Settings {
 pub struct Embedded {
     tables: Tables,
     cache: Arc<AggregateCache>,
+    /// Turns at reading the database.
+    reads: Arc<Semaphore>,
     releases: Releases,
     aggregate_bytes_max: usize,
     space: Space,
@@ -67,6 +69,9 @@ pub struct OpenError {
     directory: PathBuf,
     reason: String,
 }
+
+/// Reads at once. Each takes a thread; without a bound, a rush of players who are not in memory would start hundreds of them.
+const READS_MAX: usize = 16;
 
 type AggregateCache = Cache<AggregateId, Arc<Aggregate>, AggregateSize>;
 
@@ -103,12 +108,28 @@ impl Embedded {
         Ok(Self {
             tables,
             cache,
+            reads: Arc::new(Semaphore::new(READS_MAX)),
             releases,
             aggregate_bytes_max: settings.aggregate_bytes_max,
             space: Space::new(&settings.directory, settings.disk_reserve_bytes, "steps are refused"),
             committer: Mutex::new(Some(committer)),
             failure,
         })
+    }
+
+    /// Away from the threads that answer players: it may wait for the disk.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Tables) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let turn = self.reads.clone().acquire_owned().await.map_err(|_| closed())?;
+        let tables = self.tables.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            // It lasts as long as the read, also where nobody waits for that any more.
+            let _turn = turn;
+            read(&tables)
+        });
+        done.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
     }
 
     /// Durable once this returns.
@@ -136,19 +157,21 @@ impl Store for Embedded {
         if let Some(aggregate) = self.cache.get(id) {
             return Ok(Some(aggregate));
         }
-        let read = || match self.tables.aggregate(id) {
-            Ok(Some(aggregate)) => Ok(Arc::new(aggregate)),
-            nothing => Err(nothing.map(|_| None)),
-        };
+        let (cache, id) = (self.cache.clone(), id.clone());
         // What the committer stores meanwhile stays in the cache, and what is read here goes past it.
-        match tokio::task::block_in_place(|| self.cache.get_or_insert_with(id, read)) {
-            Ok(aggregate) => Ok(Some(aggregate)),
-            Err(nothing) => nothing,
-        }
+        let read = move |tables: &Tables| {
+            let aggregate = || match tables.aggregate(&id) {
+                Ok(Some(aggregate)) => Ok(Arc::new(aggregate)),
+                nothing => Err(nothing.map(|_| None)),
+            };
+            cache.get_or_insert_with(&id, aggregate).map_or_else(|nothing| nothing, |aggregate| Ok(Some(aggregate)))
+        };
+        self.read(read).await
     }
 
     async fn stored(&self, id: &AggregateId) -> Result<Option<Arc<Aggregate>>, StoreError> {
-        Ok(tokio::task::block_in_place(|| self.tables.aggregate(id))?.map(Arc::new))
+        let id = id.clone();
+        Ok(self.read(move |tables| tables.aggregate(&id)).await?.map(Arc::new))
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
@@ -167,11 +190,13 @@ impl Store for Embedded {
     }
 
     async fn records(&self, id: &AggregateId, steps: RangeInclusive<u64>) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-        tokio::task::block_in_place(|| self.tables.records(id, steps))
+        let id = id.clone();
+        self.read(move |tables| tables.records(&id, steps)).await
     }
 
     async fn record_after(&self, step: Option<(&AggregateId, u64)>) -> Result<Option<(AggregateId, u64)>, StoreError> {
-        tokio::task::block_in_place(|| self.tables.record_after(step))
+        let step = step.map(|(id, step)| (id.clone(), step));
+        self.read(move |tables| tables.record_after(step.as_ref().map(|(id, step)| (id, *step)))).await
     }
 
     async fn aggregates_after(
@@ -179,7 +204,8 @@ impl Store for Embedded {
         after: Option<&AggregateId>,
         count_max: usize,
     ) -> Result<Vec<Arc<Aggregate>>, StoreError> {
-        tokio::task::block_in_place(|| self.tables.aggregates_after(after, count_max))
+        let after = after.cloned();
+        self.read(move |tables| tables.aggregates_after(after.as_ref(), count_max)).await
     }
 
     fn walk<'a>(&'a self, after: Option<&AggregateId>) -> Box<dyn Walk + 'a> {
@@ -206,11 +232,12 @@ impl Store for Embedded {
     }
 
     async fn listings(&self) -> Result<Vec<Listing>, StoreError> {
-        tokio::task::block_in_place(|| self.tables.listings())
+        self.read(Tables::listings).await
     }
 
     async fn listing(&self, game: &GameId) -> Result<Option<Listing>, StoreError> {
-        tokio::task::block_in_place(|| self.tables.listing(game))
+        let game = game.clone();
+        self.read(move |tables| tables.listing(&game)).await
     }
 
     async fn commit_acts(&self, listing: &Listing, acts: &[Act]) -> Result<(), CommitError> {
@@ -224,7 +251,8 @@ impl Store for Embedded {
     }
 
     async fn acts(&self, game: &GameId, numbers: RangeInclusive<u64>) -> Result<Vec<Act>, StoreError> {
-        tokio::task::block_in_place(|| self.tables.acts(game, numbers))
+        let game = game.clone();
+        self.read(move |tables| tables.acts(&game, numbers)).await
     }
 
     async fn acts_elsewhere(&self) {
